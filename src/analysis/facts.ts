@@ -1,0 +1,180 @@
+import { z } from "zod";
+
+/**
+ * The facts of a crash: the one structure that analysis hands out, rules read, history stores and screens print.
+ * Every field may be absent or null. 64-bit values are `0x…` strings. What was inferred says how (`via`).
+ */
+
+const hexText = z.string().regex(/^0x[0-9a-f]{1,16}$/);
+const maybe = <T extends z.ZodType>(schema: T) => schema.nullable().optional();
+
+/** How a frame of a stack was found, best first. */
+export const frameVia = z.enum([
+  "context", // the instruction pointer of a saved context
+  "exception record", // the address that an exception record names
+  "unwind", // unwind tables of the module led here
+  "log", // the kernel printed it
+  "log, unsure", // the kernel printed it with a question mark
+  "scan after call", // a word on the stack that points behind a call instruction
+  "scan", // a word on the stack that points into a module
+]);
+
+export const frame = z.strictObject({
+  address: maybe(hexText),
+  function: maybe(z.string()),
+  module: maybe(z.string()),
+  /** Offset from the function where there is one, else from the module. */
+  offset: maybe(hexText),
+  /** Offset from the start of the module. */
+  moduleOffset: maybe(hexText),
+  stackPointer: maybe(hexText),
+  via: frameVia,
+});
+
+export const moduleFact = z.strictObject({
+  name: z.string(),
+  path: maybe(z.string()),
+  base: maybe(hexText),
+  size: maybe(z.number()),
+  timeDateStamp: maybe(z.number()),
+  checkSum: maybe(z.number()),
+  /** Linux: the module's taint letters. */
+  taint: maybe(z.string()),
+});
+
+export const stopCodeFact = z.strictObject({
+  code: hexText,
+  name: maybe(z.string()),
+  parameters: z.array(
+    z.strictObject({
+      value: hexText,
+      /** What this parameter means for this stop code, in our words. */
+      meaning: maybe(z.string()),
+      /** What it points at, where that could be read: a driver's name, a status code's name, `module+0x…`. */
+      text: maybe(z.string()),
+    }),
+  ),
+});
+
+export const processFact = z.strictObject({
+  pid: z.number(),
+  tgid: maybe(z.number()),
+  parent: maybe(z.number()),
+  name: z.string(),
+  state: maybe(z.string()),
+  kernelThread: maybe(z.boolean()),
+  processor: maybe(z.number()),
+});
+
+export const logRecord = z.strictObject({
+  seconds: maybe(z.number()),
+  level: maybe(z.number()),
+  text: z.string(),
+});
+
+/** A user of a tracked resource, as a check that was armed counted it. */
+export const trackedUser = z.strictObject({
+  module: z.string(),
+  /** Units still held (system PTEs, pages, blocks). */
+  held: z.number(),
+  allocations: maybe(z.number()),
+  /** Where in the module the units were asked for, most first. */
+  sites: z.array(
+    z.strictObject({
+      address: hexText,
+      function: maybe(z.string()),
+      moduleOffset: maybe(hexText),
+      calls: z.number(),
+      released: z.number(),
+      held: z.number(),
+    }),
+  ),
+});
+
+export const facts = z.strictObject({
+  schema: z.literal("stopcode/facts/1"),
+  dump: maybe(
+    z.strictObject({
+      format: z.string(),
+      bytes: z.number(),
+      pages: maybe(z.number()),
+      complete: z.boolean(),
+      problems: z.array(z.strictObject({ code: z.string(), message: z.string(), offset: maybe(z.number()) })),
+    }),
+  ),
+  os: maybe(
+    z.strictObject({
+      family: z.enum(["windows", "linux", "unknown"]),
+      release: maybe(z.string()),
+      build: maybe(z.string()),
+      version: maybe(z.string()),
+      commandLine: maybe(z.string()),
+      buildId: maybe(z.string()),
+    }),
+  ),
+  machine: maybe(
+    z.strictObject({
+      arch: maybe(z.string()),
+      processors: maybe(z.number()),
+      hostname: maybe(z.string()),
+      uptimeSeconds: maybe(z.number()),
+      /** ISO 8601, UTC. */
+      crashedAt: maybe(z.string()),
+    }),
+  ),
+  crash: maybe(
+    z.strictObject({
+      /** The panic line or the stop code's name: what a person would search for. Null when nothing crashed. */
+      title: maybe(z.string()),
+      alternativeTitles: z.array(z.string()),
+      class: maybe(z.string()),
+      corrupted: maybe(z.boolean()),
+      /** True when the kernel stopped the machine; false for a dump of a running one. */
+      panicked: maybe(z.boolean()),
+      stopCode: maybe(stopCodeFact),
+      exception: maybe(
+        z.strictObject({ code: hexText, name: maybe(z.string()), address: maybe(hexText), text: maybe(z.string()) }),
+      ),
+      processor: maybe(z.number()),
+      process: maybe(z.strictObject({ name: z.string(), pid: maybe(z.number()) })),
+      thread: maybe(z.strictObject({ id: maybe(z.number()), address: maybe(hexText) })),
+      irql: maybe(z.number()),
+      /** Address of the instruction that failed. */
+      address: maybe(hexText),
+      function: maybe(z.string()),
+      module: maybe(z.strictObject({ name: z.string(), offset: maybe(hexText), via: maybe(z.string()) })),
+      stack: z.array(frame),
+      registers: maybe(z.record(z.string(), hexText)),
+      taint: maybe(z.array(z.string())),
+    }),
+  ),
+  modules: maybe(z.array(moduleFact)),
+  unloadedModules: maybe(z.array(z.strictObject({ name: z.string(), start: maybe(hexText), end: maybe(hexText) }))),
+  processes: maybe(z.array(processFact)),
+  processors: maybe(
+    z.array(z.strictObject({ index: z.number(), registers: z.record(z.string(), hexText), source: z.string() })),
+  ),
+  log: maybe(z.strictObject({ records: z.array(logRecord), complete: z.boolean() })),
+  /** What the guest's checks recorded before it stopped. */
+  checks: maybe(
+    z.strictObject({
+      armed: z.array(z.string()),
+      systemPtes: maybe(
+        z.strictObject({
+          total: z.number(),
+          free: maybe(z.number()),
+          largestFreeRun: maybe(z.number()),
+          users: z.array(trackedUser),
+        }),
+      ),
+    }),
+  ),
+  bucket: maybe(z.strictObject({ id: z.string(), version: z.number(), trail: z.array(z.string()) })),
+});
+
+export type Facts = z.infer<typeof facts>;
+export type Frame = z.infer<typeof frame>;
+export type ModuleFact = z.infer<typeof moduleFact>;
+export type ProcessFact = z.infer<typeof processFact>;
+export type LogRecord = z.infer<typeof logRecord>;
+export type TrackedUser = z.infer<typeof trackedUser>;

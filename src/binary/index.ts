@@ -1,0 +1,5 @@
+export * from "./address.ts";
+export * from "./error.ts";
+export * from "./layout.ts";
+export * from "./memory.ts";
+export * from "./registers.ts";

@@ -1,0 +1,80 @@
+import type { PageRun, PhysicalMemory, Registers } from "../binary/index.ts";
+
+/** A check that a finding asks for, to be applied when the partition starts again, before its drivers load. */
+export interface ArmedCheck {
+  /** `pte-tracking`, `special-pool`, `locked-page-tracking` … */
+  readonly check: string;
+  /** A driver, a pool tag, or null for the whole system. */
+  readonly target: string | null;
+}
+
+export type PartitionState = "running" | "crashed" | "paused" | "stopped";
+
+/** What the dump agent may do with a partition's memory: the owner's word, not the agent's. */
+export interface DumpPolicy {
+  /** `stateless`: a descriptor is left and no page. */
+  readonly dump: "pages" | "stateless";
+  readonly format: "windows-bitmap" | "windows-full" | "elf-vmcore";
+  /** age recipients (`age1…`) of the partition's owner; private pages are sealed for all of them. */
+  readonly recipients: readonly string[];
+  /** Pages not worth storing. `zero`: pages of zeros are left out of the page map. */
+  readonly leaveOut: readonly "zero"[];
+}
+
+export interface HostPartition {
+  readonly name: string;
+  readonly state: PartitionState;
+  readonly memoryBytes: number;
+  readonly processors: number;
+  readonly policy: DumpPolicy;
+}
+
+/** What a crashing guest told its host: five words and, where it could, a text. */
+export interface CrashNotice {
+  readonly partition: string;
+  /** Seconds since that partition's start. */
+  readonly atSeconds: number;
+  readonly stopCode: number;
+  readonly parameters: readonly [bigint, bigint, bigint, bigint];
+  readonly message: string | null;
+}
+
+export type HostEvent =
+  | { readonly kind: "started"; readonly partition: string; readonly armed: readonly ArmedCheck[] }
+  | ({ readonly kind: "crashed" } & CrashNotice)
+  /** Nothing will happen any more: every partition is idle or the scenario's time is over. */
+  | { readonly kind: "finished"; readonly atSeconds: number };
+
+/**
+ * What a guest has prepared for whoever dumps it from outside.
+ * `windows`: the 8 KiB DUMP_HEADER64 page pair the guest kernel keeps ready and fills at a bug check.
+ */
+export type CrashNote = { readonly kind: "windows"; readonly header: Uint8Array } | { readonly kind: "none" };
+
+export interface HostProcessor {
+  readonly index: number;
+  readonly registers: Registers;
+}
+
+/** The one face of a machine that runs partitions: emulated here, QEMU later. */
+export interface Host {
+  readonly name: string;
+  /** The scenario's clock at host start: the wall clock of everything the host writes. */
+  readonly startedAt: Date;
+  partitions(): readonly HostPartition[];
+  /** Runs the host until its next event. Partitions other than a crashed one go on while a dump is taken. */
+  nextEvent(): Promise<HostEvent>;
+  pause(partition: string): Promise<void>;
+  resume(partition: string): Promise<void>;
+  restart(partition: string, options: { readonly arm: readonly ArmedCheck[] }): Promise<void>;
+  /** All guest physical memory of a partition, as the dump partition may read it. */
+  memory(partition: string): PhysicalMemory;
+  /** Guest pages whose owner marked them private, as page runs of guest frames. */
+  privatePages(partition: string): readonly PageRun[];
+  processors(partition: string): readonly HostProcessor[];
+  crashNote(partition: string): CrashNote;
+  console(partition: string): string;
+  /** Named counters, for `host run --json`. */
+  counters(): Readonly<Record<string, number>>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,48 @@
+import { z } from "zod";
+
+/**
+ * How sure a finding is.
+ * `identified`: the culprit was caught by a check that cannot accuse another. `probable`: the evidence points at it and at nothing
+ * else. `suspect`: it fits, others would too. `excluded`: shown not to be the cause.
+ */
+export const verdict = z.enum(["identified", "probable", "suspect", "excluded"]);
+
+export const culprit = z.strictObject({
+  kind: z.enum(["driver", "configuration", "hardware", "hypervisor", "storage", "process", "unknown"]),
+  name: z.string(),
+});
+
+/** A check to switch on for the next start. `how` is the command or setting an administrator would use on a real machine. */
+export const armRequest = z.strictObject({
+  check: z.string(),
+  target: z.string().nullable(),
+  how: z.string().nullable(),
+});
+
+export const finding = z.strictObject({
+  rule: z.string(),
+  pack: z.string(),
+  verdict,
+  severity: z.enum(["critical", "high", "medium", "low", "info"]),
+  title: z.string(),
+  culprit,
+  bystander: culprit.nullable().optional(),
+  /** Each points to an address, a log line or a count. */
+  evidence: z.array(z.strictObject({ text: z.string(), address: z.string().nullable().optional() })),
+  advice: z.string(),
+  arm: z.array(armRequest),
+});
+
+/** A rule that could not be asked: the facts it needs are not there. */
+export const skippedRule = z.strictObject({ rule: z.string(), missing: z.array(z.string()) });
+
+export const diagnosis = z.strictObject({
+  findings: z.array(finding),
+  skipped: z.array(skippedRule),
+  arm: z.array(armRequest),
+});
+
+export type Finding = z.infer<typeof finding>;
+export type ArmRequest = z.infer<typeof armRequest>;
+export type SkippedRule = z.infer<typeof skippedRule>;
+export type Diagnosis = z.infer<typeof diagnosis>;
