@@ -14,10 +14,11 @@ const onPath = (program: string) =>
 
 const pythonHas = (module: string) => spawnSync("/usr/bin/python3", ["-c", `import ${module}`]).status === 0;
 
-/** What a test may need from outside, and whether it is here: a Debian program, a Python module of Debian's, or shared data. */
-export type Peer = { program: string } | { python: string } | { data: string };
+/** What a test may need from outside, and whether it is here: a Debian program, a Python module of Debian's, shared data, or to be root. */
+export type Peer = { program: string } | { python: string } | { data: string } | { root: true };
 
 const missing = (peer: Peer): string | null => {
+  if ("root" in peer) return process.getuid?.() === 0 ? null : "root";
   if ("program" in peer) return onPath(peer.program) ? null : `the program ${peer.program}`;
   if ("python" in peer) return pythonHas(peer.python) ? null : `Debian's python module ${peer.python}`;
   return existsSync(sharedData(peer.data)) ? null : `shared data ${peer.data}`;

@@ -25,6 +25,9 @@ const FLOORS: Readonly<Record<string, number>> = {
   terminal: 7,
 };
 
+/** Contracts that may be read without entering the room: rules know the facts, but nothing of how they are found. */
+const CONTRACTS = ["src/analysis/facts.ts"];
+
 interface Import {
   readonly from: string;
   readonly to: string;
@@ -70,7 +73,7 @@ describe("the house", () => {
   it("has rooms that are entered by the front door", () => {
     const windows = imports.filter(({ from, to }) => {
       const room = roomOf(to);
-      return room !== undefined && room !== roomOf(from) && to !== `src/${room}/index.ts`;
+      return room !== undefined && room !== roomOf(from) && to !== `src/${room}/index.ts` && !CONTRACTS.includes(to);
     });
     expect(windows).toEqual([]);
   });

@@ -1,0 +1,143 @@
+import { type PhysicalMemory, StopcodeError } from "../binary/index.ts";
+import { ForeignMemory, WholeHostMemory } from "./foreign-memory.ts";
+import { HostMemory } from "./host-memory.ts";
+import { Partition, type PartitionOptions } from "./partition.ts";
+
+/** A dump partition only reads what others hold; its own memory is where it keeps its tables. */
+const DUMP_PARTITION_BYTES = 2 ** 21;
+
+/** The machine: its memory, the partitions in it, and who may read what of whom. */
+export class Hypervisor {
+  readonly #memory: HostMemory;
+  readonly #partitions = new Map<string, Partition>();
+  #dumpPartition: Partition | null = null;
+  #created = 0;
+  #destroyed = 0;
+
+  /** @throws StopcodeError `hypervisor/memory-size` unless it is a whole number of pages, 4 GiB at most */
+  constructor(options: { readonly memoryBytes: number }) {
+    this.#memory = new HostMemory(options.memoryBytes);
+  }
+
+  /** In the order they were created. */
+  get partitions(): readonly Partition[] {
+    return [...this.#partitions.values()];
+  }
+
+  /**
+   * Makes a partition with zeroed memory; it runs at once.
+   * @throws StopcodeError `hypervisor/name-taken`, `hypervisor/memory-size`, `hypervisor/processors`, `hypervisor/out-of-memory`
+   */
+  createPartition(options: PartitionOptions): Partition {
+    if (this.#partitions.has(options.name))
+      throw new StopcodeError("hypervisor/name-taken", `there is a partition ${options.name} already`);
+    const partition = new Partition(this.#memory, options);
+    this.#partitions.set(partition.name, partition);
+    this.#created++;
+    return partition;
+  }
+
+  /** @throws StopcodeError `hypervisor/unknown-partition` */
+  partition(name: string): Partition {
+    const partition = this.#partitions.get(name);
+    if (partition === undefined)
+      throw new StopcodeError("hypervisor/unknown-partition", `there is no partition ${name}`, {
+        hint: `there are: ${[...this.#partitions.keys()].join(", ") || "none"}`,
+      });
+    return partition;
+  }
+
+  /** Ends a partition for good: its memory is zeroed and given back, its name is free. */
+  destroy(partition: Partition): void {
+    this.#mustBeOurs(partition);
+    partition.destroy();
+    this.#partitions.delete(partition.name);
+    this.#destroyed++;
+  }
+
+  /**
+   * Makes a partition the dump partition: it may read all physical memory for as long as it is that
+   * (US8375386 claim 1: one of the existing machines is designated). Another that was loses the right.
+   */
+  designateDumpPartition(partition: Partition): void {
+    this.#mustBeOurs(partition);
+    this.#dumpPartition = partition;
+  }
+
+  /**
+   * The dump partition. Where none is designated, or the one that is does not run, an additional one is created and
+   * designated (US8375386 claim 2).
+   * @throws StopcodeError `hypervisor/out-of-memory` when the host has no room for one
+   */
+  dumpPartition(): Partition {
+    if (this.#dumpPartition?.state === "running") return this.#dumpPartition;
+    const partition = this.createPartition({
+      name: this.#freeName("dump"),
+      memoryBytes: DUMP_PARTITION_BYTES,
+      processors: 1,
+    });
+    this.designateDumpPartition(partition);
+    return partition;
+  }
+
+  /**
+   * All of the host's memory by system physical address, read-only.
+   * @throws StopcodeError `hypervisor/access-denied`, here and at every later read, unless the reader runs and has the right
+   */
+  physicalMemory(reader: Partition): PhysicalMemory {
+    return this.#asReader(reader, new WholeHostMemory(this.#memory));
+  }
+
+  /**
+   * A partition's memory by guest physical address, read-only.
+   * @throws StopcodeError `hypervisor/access-denied` as for `physicalMemory`, `hypervisor/unknown-partition`
+   */
+  guestMemory(reader: Partition, subject: Partition): PhysicalMemory {
+    this.#mustBeOurs(subject);
+    return this.#asReader(reader, subject.memory);
+  }
+
+  /** What has happened so far, and what there is now. */
+  counters(): Record<string, number> {
+    const processors = this.partitions.flatMap((partition) => partition.processors);
+    const sum = (of: "accesses" | "pageFaults") => processors.reduce((total, processor) => total + processor[of], 0);
+    return {
+      partitions: this.#partitions.size,
+      partitionsCreated: this.#created,
+      partitionsDestroyed: this.#destroyed,
+      partitionsCrashed: this.partitions.filter((partition) => partition.state === "crashed").length,
+      hostPages: this.#memory.frames,
+      hostPagesFree: this.#memory.freeFrames,
+      guestAccesses: sum("accesses"),
+      reflectedGuestPageFaults: sum("pageFaults"),
+    };
+  }
+
+  #asReader(reader: Partition, memory: PhysicalMemory): PhysicalMemory {
+    const mayRead = () => this.#mustBeAllowed(reader);
+    mayRead();
+    return new ForeignMemory(memory, mayRead);
+  }
+
+  #mustBeAllowed(reader: Partition): void {
+    const allowed =
+      this.#partitions.get(reader.name) === reader &&
+      reader.state === "running" &&
+      (reader.rights === "all-physical-memory" || reader === this.#dumpPartition);
+    if (!allowed)
+      throw new StopcodeError("hypervisor/access-denied", `partition ${reader.name} may not read others' memory`, {
+        hint: "designate it as dump partition, or create it with the right to all physical memory",
+      });
+  }
+
+  #mustBeOurs(partition: Partition): void {
+    if (this.#partitions.get(partition.name) !== partition)
+      throw new StopcodeError("hypervisor/unknown-partition", `partition ${partition.name} is not on this host`);
+  }
+
+  #freeName(wanted: string): string {
+    let name = wanted;
+    for (let number = 2; this.#partitions.has(name); number++) name = `${wanted}-${number}`;
+    return name;
+  }
+}

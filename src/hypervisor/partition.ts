@@ -1,0 +1,204 @@
+import { PAGE_SIZE, type PageRun, StopcodeError } from "../binary/index.ts";
+import { type CrashNotification, CrashRegisters } from "./crash-registers.ts";
+import { GuestPhysicalMemory } from "./guest-memory.ts";
+import type { HostMemory } from "./host-memory.ts";
+import { runsOf } from "./page-runs.ts";
+import { type Execution, VirtualProcessor } from "./virtual-processor.ts";
+
+/** Bytes of the store that survives a reset. */
+export const NON_VOLATILE_BYTES = 8192;
+
+/** Characters of console text that are kept: the newest. */
+export const CONSOLE_CHARACTERS = 2 ** 20;
+
+const MOST_PROCESSORS = 64;
+/** More than any operating system keeps ready for its dumper. */
+const MOST_NOTE_BYTES = 65_536;
+
+export type PartitionRunState = "running" | "suspended" | "crashed" | "destroyed";
+
+/** May read all of the host's physical memory: the right of whoever makes dumps. */
+export type PartitionRight = "all-physical-memory";
+
+export interface PartitionOptions {
+  readonly name: string;
+  readonly memoryBytes: number;
+  readonly processors: number;
+  readonly rights?: PartitionRight;
+}
+
+/**
+ * A virtual machine: memory, processors, and what the guest in it tells its host.
+ *
+ * Only a running partition executes: in any other state its processors and its hypercalls (`appendConsole`,
+ * `writeCrash…`, `markPrivate`, `unmarkPrivate`, `registerCrashNote`) throw StopcodeError `hypervisor/not-running`.
+ */
+export class Partition implements Execution {
+  readonly name: string;
+  readonly rights: PartitionRight | null;
+  readonly memory: GuestPhysicalMemory;
+  readonly processors: readonly VirtualProcessor[];
+  /** Survives a reset, as a battery-backed store does; the guest reads and writes it freely. */
+  readonly nonVolatile = new Uint8Array(NON_VOLATILE_BYTES);
+
+  #state: PartitionRunState = "running";
+  #console = "";
+  #crashNote: { gpa: number; bytes: number } | null = null;
+  readonly #crash = new CrashRegisters();
+  readonly #privatePages: Uint8Array;
+
+  /** Partitions are made by `Hypervisor.createPartition`. */
+  constructor(host: HostMemory, options: PartitionOptions) {
+    const { name, processors } = options;
+    if (!Number.isInteger(processors) || processors < 1 || processors > MOST_PROCESSORS)
+      throw new StopcodeError(
+        "hypervisor/processors",
+        `partition ${name} is to have 1 to ${MOST_PROCESSORS} processors, not ${processors}`,
+      );
+    this.name = name;
+    this.rights = options.rights ?? null;
+    this.memory = new GuestPhysicalMemory(host, options.memoryBytes);
+    this.#privatePages = new Uint8Array(this.memory.pages);
+    this.processors = Array.from({ length: processors }, (_, index) => new VirtualProcessor(index, this));
+  }
+
+  get state(): PartitionRunState {
+    return this.#state;
+  }
+
+  /** @throws StopcodeError `hypervisor/not-running` */
+  mustRun(): void {
+    if (this.#state !== "running")
+      throw new StopcodeError(
+        "hypervisor/not-running",
+        `partition ${this.name} is ${this.#state} and executes nothing`,
+      );
+  }
+
+  /** Stops a running partition between two accesses; one that crashed or is suspended stays what it is. */
+  suspend(): void {
+    this.#mustExist();
+    if (this.#state === "running") this.#state = "suspended";
+  }
+
+  /** @throws StopcodeError `hypervisor/crashed` for a partition that only a reset can start again */
+  resume(): void {
+    this.#mustExist();
+    if (this.#state === "crashed")
+      throw new StopcodeError("hypervisor/crashed", `partition ${this.name} has crashed and cannot go on`, {
+        hint: "reset it",
+      });
+    this.#state = "running";
+  }
+
+  /**
+   * Back to power-on: memory zeroed, processors reset, console, crash and private marks forgotten; it runs again.
+   * Name, processors, memory size and the non-volatile store stay.
+   */
+  reset(): void {
+    this.#mustExist();
+    this.memory.clear();
+    for (const processor of this.processors) processor.reset();
+    this.#privatePages.fill(0);
+    this.#crash.reset();
+    this.#crashNote = null;
+    this.#console = "";
+    this.#state = "running";
+  }
+
+  /** Gives all memory back, zeroed. Called by `Hypervisor.destroy`, which also forgets the partition. */
+  destroy(): void {
+    this.memory.unmap(0, this.memory.pages);
+    this.nonVolatile.fill(0);
+    this.#state = "destroyed";
+  }
+
+  /** Accesses that all processors have executed. */
+  get accesses(): number {
+    return this.processors.reduce((sum, processor) => sum + processor.accesses, 0);
+  }
+
+  /** What the guest printed since the last reset; the newest 2^20 characters of it. */
+  get console(): string {
+    return this.#console.slice(-CONSOLE_CHARACTERS);
+  }
+
+  appendConsole(text: string): void {
+    this.mustRun();
+    this.#console += text;
+    if (this.#console.length > 2 * CONSOLE_CHARACTERS) this.#console = this.#console.slice(-CONSOLE_CHARACTERS);
+  }
+
+  /** What the guest told with the crash registers; null while it has not crashed. */
+  get crash(): CrashNotification | null {
+    return this.#crash.notification;
+  }
+
+  /** Crash parameter P0 to P4 (MSR 0x40000100 + index). After the notification it is ignored. */
+  writeCrashParameter(index: number, value: bigint): void {
+    if (this.#state === "crashed") return;
+    this.mustRun();
+    this.#crash.writeParameter(index, value);
+  }
+
+  /**
+   * The crash control register (MSR 0x40000105). The first write with the notify bit stops the partition at once: what
+   * the guest wants known has to be in place before. Any later one is ignored.
+   */
+  writeCrashControl(value: bigint): void {
+    if (this.#state === "crashed") return;
+    this.mustRun();
+    if (this.#crash.writeControl(value, this.memory)) this.#state = "crashed";
+  }
+
+  /** Marks guest frames as private: their content is for the partition's owner only. */
+  markPrivate(firstPage: number, pageCount: number): void {
+    this.#setPrivate(firstPage, pageCount, 1);
+  }
+
+  unmarkPrivate(firstPage: number, pageCount: number): void {
+    this.#setPrivate(firstPage, pageCount, 0);
+  }
+
+  /** Private guest frames, ascending, merged. */
+  privateRuns(): readonly PageRun[] {
+    return runsOf(this.memory.pages, (page) => this.#privatePages[page] === 1);
+  }
+
+  /** Says where the guest keeps the note it fills when it crashes (for Windows the 8 KiB dump header). */
+  registerCrashNote(gpa: number, bytes: number): void {
+    this.mustRun();
+    const limit = this.memory.pages * PAGE_SIZE;
+    if (!(Number.isInteger(gpa) && gpa >= 0 && Number.isInteger(bytes) && bytes > 0 && gpa + bytes <= limit))
+      throw new StopcodeError("hypervisor/crash-note", `the crash note is to lie in the partition's ${limit} bytes`);
+    if (bytes > MOST_NOTE_BYTES)
+      throw new StopcodeError(
+        "hypervisor/crash-note",
+        `a crash note has at most ${MOST_NOTE_BYTES} bytes, not ${bytes}`,
+      );
+    this.#crashNote = { gpa, bytes };
+  }
+
+  /** A copy of the crash note as it stands; null where none was registered. */
+  crashNote(): Uint8Array | null {
+    return this.#crashNote === null ? null : this.memory.read(this.#crashNote.gpa, this.#crashNote.bytes);
+  }
+
+  #setPrivate(firstPage: number, pageCount: number, mark: 0 | 1): void {
+    this.mustRun();
+    const { pages } = this.memory;
+    if (!(Number.isInteger(firstPage) && firstPage >= 0 && Number.isInteger(pageCount) && pageCount >= 0))
+      throw new StopcodeError("hypervisor/page-range", `${firstPage} and ${pageCount} are no run of pages`);
+    if (firstPage + pageCount > pages)
+      throw new StopcodeError(
+        "hypervisor/page-range",
+        `pages ${firstPage} to ${firstPage + pageCount - 1} are not all among the partition's ${pages}`,
+      );
+    this.#privatePages.fill(mark, firstPage, firstPage + pageCount);
+  }
+
+  #mustExist(): void {
+    if (this.#state === "destroyed")
+      throw new StopcodeError("hypervisor/destroyed", `partition ${this.name} has been destroyed`);
+  }
+}
