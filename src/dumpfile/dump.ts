@@ -1,4 +1,4 @@
-import type { PhysicalMemory, Registers, VirtualBlocks } from "../binary/index.ts";
+import type { PageRun, PhysicalMemory, Registers, VirtualBlocks } from "../binary/index.ts";
 
 export type DumpFormat =
   | "windows-full"
@@ -85,6 +85,8 @@ export interface WindowsHeader {
   readonly debuggerDataBlock: bigint;
   readonly dumpType: number;
   readonly requiredDumpSpace: number | null;
+  /** The machine's memory as the header describes it, whether its pages are in the file or not. Null when it does not. */
+  readonly memoryRuns: readonly PageRun[] | null;
   /** FILETIME, 100 ns since 1601-01-01 UTC. */
   readonly systemTime: bigint | null;
   /** In 100 ns. */

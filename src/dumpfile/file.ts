@@ -33,6 +33,26 @@ export function openDumpFile(path: string): DumpFile {
       cause,
     });
   }
+  return descriptorFile(path, descriptor, bytes);
+}
+
+/**
+ * The bytes behind an open descriptor, which `close()` closes; `path` is what errors call it.
+ * Its `read` also throws `io/read`, with what the system said.
+ */
+export function descriptorFile(path: string, descriptor: number, bytes: number): DumpFile {
+  let open = true;
+  const readSome = (target: Buffer, done: number, position: number): number => {
+    try {
+      return readSync(descriptor, target, done, target.length - done, position);
+    } catch (cause) {
+      throw new StopcodeError("io/read", `cannot read the file: ${(cause as Error).message}`, {
+        where: { file: path, offset: position },
+        hint: "check the disk, or copy the dump to another one",
+        cause,
+      });
+    }
+  };
   return {
     path,
     bytes,
@@ -49,7 +69,7 @@ export function openDumpFile(path: string): DumpFile {
       const target = Buffer.allocUnsafe(length);
       let done = 0;
       while (done < length) {
-        const got = readSync(descriptor, target, done, length - done, offset + done);
+        const got = readSome(target, done, offset + done);
         if (got === 0)
           throw new StopcodeError("dump/truncated", `the file shrank while it was read: ${done} of ${length} bytes`, {
             where: { file: path, offset: offset + done },
@@ -59,6 +79,10 @@ export function openDumpFile(path: string): DumpFile {
       }
       return target;
     },
-    close: () => closeSync(descriptor),
+    close() {
+      // A second close could hit another file that got the same descriptor since.
+      if (open) closeSync(descriptor);
+      open = false;
+    },
   };
 }

@@ -1,0 +1,2 @@
+export { openElf } from "./reader.ts";
+export { elfVmcore, type VmcoreContents } from "./writer.ts";

@@ -1,0 +1,2 @@
+export { arrangeFlattened, type FlattenedDump } from "./flattened.ts";
+export { openKdump } from "./reader.ts";

@@ -1,0 +1,17 @@
+export * from "./bitmap-header.ts";
+export { windowsBitmapDump } from "./bitmap-writer.ts";
+export * from "./check-records.ts";
+export * from "./context.ts";
+export { contextRegisters } from "./context-registers.ts";
+export * from "./debugger-data.ts";
+export * from "./dump-header.ts";
+export * from "./exception-record.ts";
+export { windowsFullDump } from "./full-writer.ts";
+export { readHeader as readWindowsHeader } from "./header-reader.ts";
+export * from "./kernel-objects.ts";
+export * from "./loader-entry.ts";
+export * from "./nt-list.ts";
+export { openWindowsDump } from "./open.ts";
+export * from "./pool-header.ts";
+export * from "./triage-layouts.ts";
+export * from "./user-shared-data.ts";
