@@ -31,12 +31,22 @@ const missing = (peer: Peer): string | null => {
 export function withPeers(...peers: Peer[]): { it: typeof it; describe: typeof describe } {
   const absent = peers.map(missing).filter((what) => what !== null);
   if (absent.length === 0) return { it, describe };
-  const rename =
-    (skip: (name: string, ...rest: never[]) => unknown) =>
-    (name: string, ...rest: never[]) =>
-      skip(`${name} [needs ${absent.join(", ")}]`, ...rest);
+  const suffix = ` [needs ${absent.join(", ")}]`;
+  const renamed = (skip: Skip) =>
+    Object.assign((name: string, ...rest: unknown[]) => skip(name + suffix, ...rest), {
+      each:
+        (...cases: unknown[]) =>
+        (name: string, ...rest: unknown[]) =>
+          skip.each(...cases)(name + suffix, ...rest),
+    });
   return {
-    it: rename(it.skip as never) as never,
-    describe: rename(describe.skip as never) as never,
+    it: renamed(it.skip as unknown as Skip) as unknown as typeof it,
+    describe: renamed(describe.skip as unknown as Skip) as unknown as typeof describe,
   };
+}
+
+/** The part of `it.skip` and `describe.skip` that tests use. */
+interface Skip {
+  (name: string, ...rest: unknown[]): unknown;
+  each(...cases: unknown[]): (name: string, ...rest: unknown[]) => unknown;
 }

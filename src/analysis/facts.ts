@@ -13,6 +13,8 @@ export const frameVia = z.enum([
   "context", // the instruction pointer of a saved context
   "exception record", // the address that an exception record names
   "unwind", // unwind tables of the module led here
+  "epilog", // the exit code of the function below, read forward from where it executes, led here
+  "frame pointer", // a chain of frame records led here
   "log", // the kernel printed it
   "log, unsure", // the kernel printed it with a question mark
   "scan after call", // a word on the stack that points behind a call instruction

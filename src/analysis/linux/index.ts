@@ -1,0 +1,1 @@
+export { linuxFacts } from "./linux-facts.ts";
