@@ -33,8 +33,12 @@ export const finding = z.strictObject({
   arm: z.array(armRequest),
 });
 
-/** A rule that could not be asked: the facts it needs are not there. */
-export const skippedRule = z.strictObject({ rule: z.string(), missing: z.array(z.string()) });
+/** A rule that could not be asked: the facts it needs are not there, or (nothing missing) it failed or was stopped. */
+export const skippedRule = z.strictObject({
+  rule: z.string(),
+  missing: z.array(z.string()),
+  reason: z.string().optional(),
+});
 
 export const diagnosis = z.strictObject({
   findings: z.array(finding),

@@ -1,0 +1,20 @@
+import * as Args from "@oclif/core/args";
+import { packsScreen, StopcodeCommand } from "../../src/terminal/index.ts";
+
+export default class RulesList extends StopcodeCommand {
+  static override summary = "List rule packs and their rules";
+  static override strict = false;
+  static override examples = [
+    "<%= config.bin %> <%= command.id %>",
+    "<%= config.bin %> <%= command.id %> my-pack.yaml",
+  ];
+  static override args = {
+    packs: Args.string({ description: "packs or folders of packs; the default is the shipped ones" }),
+  };
+
+  async run() {
+    const { argv } = await this.parse(RulesList);
+    const { listPacks } = await import("../../src/rules/index.ts");
+    return this.answer(listPacks(argv as string[]), packsScreen);
+  }
+}

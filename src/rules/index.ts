@@ -1,0 +1,20 @@
+export { type Check, checkNames, checks } from "./checks.ts";
+export { type ConditionExplanation, type Explanation, explainRule } from "./explain.ts";
+export { factFunctions } from "./fact-functions.ts";
+export * from "./finding.ts";
+export { loadPacks, readPacks, shippedPacks } from "./loader.ts";
+export { diagnose } from "./matcher.ts";
+export { packJsonSchema } from "./pack-schema.ts";
+export {
+  type CaseResult,
+  type Difference,
+  differenceText,
+  type PackTestResult,
+  type PackTestRun,
+  type RuleCoverage,
+  testPacks,
+} from "./pack-test.ts";
+export { type PackProblem, problemText } from "./problem.ts";
+export { type ProcedureStage, procedureTable } from "./procedure.ts";
+export type { Rule, RulePack } from "./rule.ts";
+export { type LintResult, lintPacks, listPacks, type PackSummary } from "./summary.ts";

@@ -1,0 +1,119 @@
+import { compileExpression, ExpressionError, Names } from "./expression.ts";
+import { unknownFact } from "./fact-types.ts";
+import { didYouMean } from "./nearest.ts";
+import { packSource, type RuleSource } from "./pack-schema.ts";
+import { byPlace, type PackProblem } from "./problem.ts";
+import type { CulpritTemplate, Rule, RulePack } from "./rule.ts";
+import { compileTemplate, type Template } from "./template.ts";
+import { checkShape, type Path, parseYaml, type YamlDocument } from "./yaml-document.ts";
+
+export interface PackReading {
+  /** Null when something is wrong with it. */
+  readonly pack: RulePack | null;
+  readonly problems: readonly PackProblem[];
+}
+
+/** Reads a pack from its text and compiles it; all problems are found at once. */
+export function readPack(file: string, text: string): PackReading {
+  const parsed = parseYaml(file, text);
+  if ("problems" in parsed) return { pack: null, problems: parsed.problems };
+  const shaped = checkShape(parsed.document, packSource);
+  if ("problems" in shaped) return { pack: null, problems: shaped.problems };
+  const { pack, rules } = shaped.value;
+  const compilers = rules.map((rule, index) => new RuleCompiler(parsed.document, pack.id, rule, ["rules", index]));
+  const compiled = compilers.map((compiler) => compiler.compile());
+  const problems = compilers.flatMap((compiler) => compiler.problems);
+  if (problems.length > 0) return { pack: null, problems: problems.sort(byPlace) };
+  return { pack: { ...pack, file, rules: compiled }, problems: [] };
+}
+
+class RuleCompiler {
+  readonly problems: PackProblem[] = [];
+  readonly #document: YamlDocument;
+  readonly #pack: string;
+  readonly #source: RuleSource;
+  readonly #path: Path;
+  readonly #names = new Names();
+
+  constructor(document: YamlDocument, pack: string, source: RuleSource, path: Path) {
+    this.#document = document;
+    this.#pack = pack;
+    this.#source = source;
+    this.#path = path;
+  }
+
+  compile(): Rule {
+    const { id, status, severity, verdict, summary, requires, procedure } = this.#source;
+    for (const [index, fact] of requires.entries()) this.#requirement(fact, ["requires", index]);
+    for (const [name, text] of Object.entries(this.#source.let)) {
+      this.#attempt(["let", name], () => this.#names.define(name, text));
+    }
+    this.#stage();
+    return {
+      ...{ id, pack: this.#pack, status, severity, verdict, summary, requires, names: this.#names.expressions },
+      when: this.#source.when.map((text, index) =>
+        this.#attempt(["when", index], () => compileExpression(text, ["bool"], this.#names)),
+      ),
+      title: this.#template(this.#source.title, ["title"]),
+      culprit: this.#culprit(this.#source.culprit, ["culprit"]),
+      bystander: this.#source.bystander ? this.#culprit(this.#source.bystander, ["bystander"]) : null,
+      evidence: this.#source.evidence.map(({ text, address }, index) => ({
+        text: this.#template(text, ["evidence", index, "text"]),
+        address: this.#optional(address, ["evidence", index, "address"]),
+      })),
+      advice: this.#template(this.#source.advice, ["advice"]),
+      arm: this.#source.arm.map(({ check, target, how }, index) => ({
+        check,
+        target: this.#optional(target, ["arm", index, "target"]),
+        how: this.#optional(how, ["arm", index, "how"]),
+      })),
+      procedure: procedure
+        ? { stopCode: procedure.stopCode, after: procedure.after ?? null, check: procedure.check ?? null }
+        : null,
+      where: this.#document.problem("", "", [...this.#path, "id"]).where,
+    };
+  }
+
+  #culprit({ kind, name }: RuleSource["culprit"], path: Path): CulpritTemplate {
+    return { kind, name: this.#template(name, [...path, "name"]) };
+  }
+
+  #template(text: string, path: Path): Template {
+    return this.#attempt(path, () => compileTemplate(text, this.#names));
+  }
+
+  #optional(text: string | undefined, path: Path): Template | null {
+    return text === undefined ? null : this.#template(text, path);
+  }
+
+  /** What could not be made is never used: with a problem in it, the pack is refused. */
+  #attempt<T>(path: Path, make: () => T): T {
+    try {
+      return make();
+    } catch (error) {
+      if (!(error instanceof ExpressionError)) throw error;
+      const { message, at, hint } = error.problem;
+      this.#refuse("rules/expression", message, path, { at, hint });
+      return undefined as T;
+    }
+  }
+
+  #refuse(code: string, message: string, path: Path, detail: { at?: number; hint?: string | undefined } = {}): void {
+    this.problems.push(this.#document.problem(code, message, [...this.#path, ...path], detail));
+  }
+
+  #requirement(fact: string, path: Path): void {
+    const unknown = unknownFact(fact);
+    if (unknown === null) return;
+    const hint = didYouMean(unknown.name, unknown.known);
+    const at = unknown.path.length - unknown.name.length;
+    this.#refuse("rules/unknown-fact", `there is no fact \`${unknown.path}\``, path, { at, hint });
+  }
+
+  #stage(): void {
+    const check = this.#source.procedure?.check;
+    if (check === undefined || this.#source.arm.some((asked) => asked.check === check)) return;
+    const message = `the stage switches \`${check}\` on, but the rule does not ask for it in \`arm\``;
+    this.#refuse("rules/procedure", message, ["procedure", "check"]);
+  }
+}

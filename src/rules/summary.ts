@@ -1,0 +1,44 @@
+import { loadPacks, readPacks, shippedPacks } from "./loader.ts";
+import type { PackProblem } from "./problem.ts";
+import type { Rule, RulePack } from "./rule.ts";
+
+/** A pack as a list shows it: who it is from and what its rules are for, without their compiled expressions. */
+export interface PackSummary {
+  readonly id: string;
+  readonly version: string;
+  readonly title: string;
+  readonly owner: string;
+  readonly file: string;
+  readonly references: readonly string[];
+  readonly rules: readonly (Pick<Rule, "id" | "status" | "severity" | "verdict" | "summary" | "requires"> & {
+    readonly arms: readonly string[];
+  })[];
+}
+
+/** The document of `rules list --json`: the packs named, or the shipped ones. @throws StopcodeError for a pack that is not sound */
+export function listPacks(paths: readonly string[]): PackSummary[] {
+  return packSummaries(loadPacks(paths.length === 0 ? [shippedPacks] : paths));
+}
+
+function packSummaries(packs: readonly RulePack[]): PackSummary[] {
+  return packs.map(({ id, version, title, owner, file, references, rules }) => ({
+    ...{ id, version, title, owner, file, references },
+    rules: rules.map((rule) => ({
+      ...{ id: rule.id, status: rule.status, severity: rule.severity, verdict: rule.verdict },
+      ...{ summary: rule.summary, requires: rule.requires },
+      arms: rule.arm.map(({ check }) => check),
+    })),
+  }));
+}
+
+/** The document of `rules lint --json`: the packs that are sound, and everything wrong with the others. */
+export interface LintResult {
+  readonly packs: readonly PackSummary[];
+  readonly problems: readonly PackProblem[];
+}
+
+/** Checks packs (none named: the shipped ones). @throws StopcodeError `rules/unreadable` for a path that leads nowhere */
+export function lintPacks(paths: readonly string[]): LintResult {
+  const { packs, problems } = readPacks(paths.length === 0 ? [shippedPacks] : paths);
+  return { packs: packSummaries(packs), problems };
+}
