@@ -1,12 +1,17 @@
 import { z } from "zod";
 
+/** A file right inside the crash folder: never a path, so that a manifest from elsewhere cannot lead out of its folder. */
+const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "a plain file name");
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "64 hexadecimal digits");
+const count = z.number().int().nonnegative();
+
 /**
  * `crash.json`, the manifest of one crash folder. It is written last, after everything else was synced to disk:
  * a folder without it is incomplete, whatever else is in it.
  */
 export const manifest = z.strictObject({
   schema: z.literal("stopcode/crash/1"),
-  id: z.string(),
+  id: fileName,
   /** ISO 8601, UTC: when the partition stopped, by the host's clock. */
   at: z.string(),
   host: z.string(),
@@ -16,26 +21,30 @@ export const manifest = z.strictObject({
   /** Null for a partition that left only its descriptor. */
   dump: z
     .strictObject({
-      file: z.string(),
+      file: fileName,
       format: z.string(),
-      pages: z.number().int(),
-      memoryBytes: z.number().int(),
+      pages: count,
+      memoryBytes: count,
     })
     .nullable(),
   sealed: z
     .strictObject({
-      file: z.string(),
-      pages: z.number().int(),
+      file: fileName,
+      pages: count,
       recipients: z.array(z.string()),
       /** Sealed guest frames, so that a reader can tell sealed from absent. */
-      runs: z.array(z.strictObject({ firstPage: z.number().int(), pageCount: z.number().int() })),
+      runs: z.array(z.strictObject({ firstPage: count, pageCount: count })),
     })
     .nullable(),
   /** Partitions that were asked for and left out, with the reason. */
   skipped: z.array(z.strictObject({ partition: z.string(), reason: z.string() })),
   armed: z.array(z.strictObject({ check: z.string(), target: z.string().nullable() })),
   /** Every other file of the folder: its size and sha256, so that `dump verify` can tell a flipped bit. */
-  files: z.array(z.strictObject({ name: z.string(), bytes: z.number().int(), sha256: z.string() })),
+  files: z.array(z.strictObject({ name: fileName, bytes: count, sha256 })),
 });
 
 export type Manifest = z.infer<typeof manifest>;
+export type ManifestFile = Manifest["files"][number];
+
+/** The manifest's name; until it stands, the folder is incomplete. */
+export const MANIFEST = "crash.json";

@@ -1,0 +1,156 @@
+import { join } from "node:path";
+import {
+  type CrashFolder,
+  createCrashFolder,
+  type Manifest,
+  type ManifestFields,
+  newCrashId,
+  type Progress,
+} from "../archive/index.ts";
+import { hex, StopcodeError } from "../binary/index.ts";
+import { elfVmcore } from "../dumpfile/index.ts";
+import type { ArmedCheck, CrashNotice, Host, HostPartition } from "../host/index.ts";
+import { checkRecipients, sealingOverhead, sealStream } from "../seal/index.ts";
+import { dumpOf, type PlannedDump, pagesOf } from "./dump-of.ts";
+import { choosePages } from "./page-choice.ts";
+import { pagesIn } from "./page-runs.ts";
+
+export interface CollectOptions {
+  /** The archive's folder; made where it is missing. */
+  readonly home: string;
+  /** Which start of the partition this was, from 1; null where nobody counts. */
+  readonly boot: number | null;
+  /** Checks that were armed for that start. */
+  readonly armed: readonly ArmedCheck[];
+  /** When the partition stopped, by the host's clock. Without it: so many seconds after the host's start as the notice says. */
+  readonly at?: Date | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/**
+ * A crash whose pages are on the disk, but whose folder is still open: facts and findings are added, then `finish` writes the
+ * manifest. Until then the folder counts as incomplete.
+ */
+export interface Collected {
+  readonly id: string;
+  readonly folder: string;
+  /** Null for a partition that leaves no pages. */
+  readonly dumpPath: string | null;
+  /** @throws StopcodeError `io/…` */
+  addFile(name: string, content: string | Uint8Array): void;
+  /** @throws StopcodeError `io/…` */
+  finish(): Manifest;
+}
+
+/**
+ * Collects one crash from outside: pauses the failed partition and no other, writes the pages its owner's policy allows, seals
+ * the private ones, and leaves the partition paused. Nothing of a private page reaches a disk but under seal; without a
+ * recipient it is not kept at all, and the manifest says so.
+ *
+ * @throws StopcodeError `seal/recipient` before anything is written: mend the policy and collect again, the partition still
+ * stands; `io/…` when the disk fails: the folder stays, recognisably incomplete
+ */
+export async function collect(host: Host, notice: CrashNotice, options: CollectOptions): Promise<Collected> {
+  const partition = partitionOf(host, notice.partition);
+  await host.pause(partition.name);
+  const at = options.at ?? new Date(host.startedAt.getTime() + notice.atSeconds * 1000);
+  const id = newCrashId(at, partition.name);
+  const stateless = host
+    .partitions()
+    .filter(({ policy }) => policy.dump === "stateless")
+    .map(({ name }) => ({ partition: name, reason: "stateless" }));
+  const descriptor: ManifestFields = {
+    at: at.toISOString(),
+    host: host.name,
+    partition: partition.name,
+    boot: options.boot,
+    stopCode: { code: hex(notice.stopCode), parameters: notice.parameters.map((parameter) => hex(parameter)) },
+    dump: null,
+    sealed: null,
+    skipped: stateless,
+    armed: options.armed.map(({ check, target }) => ({ check, target })),
+  };
+  if (partition.policy.dump === "stateless") return collected(createCrashFolder(options.home, id, 0), descriptor);
+
+  const plan = await planned(host, partition);
+  const folder = createCrashFolder(options.home, id, plan.bytes);
+  const consoleText = host.console(partition.name);
+  if (consoleText !== "") folder.addFile("console.log", consoleText);
+  await writePages(folder, plan, options.onProgress ?? (() => {}));
+  const { dump, sealed, leftOut } = plan;
+  return collected(folder, {
+    ...descriptor,
+    dump: { file: dump.file, format: dump.format, pages: dump.image.pages, memoryBytes: partition.memoryBytes },
+    sealed: sealed && {
+      file: SEALED_FILE,
+      pages: sealed.image.pages,
+      recipients: [...sealed.recipients],
+      runs: [...sealed.runs],
+    },
+    skipped: [...stateless, ...leftOut],
+  });
+}
+
+const SEALED_FILE = "private.age";
+
+function partitionOf(host: Host, name: string): HostPartition {
+  const partition = host.partitions().find((candidate) => candidate.name === name);
+  if (partition) return partition;
+  throw new StopcodeError("host/unknown-partition", `${host.name} has no partition ${name}`, {
+    hint: `it has ${host
+      .partitions()
+      .map((candidate) => candidate.name)
+      .join(", ")}`,
+  });
+}
+
+type Plan = Awaited<ReturnType<typeof planned>>;
+
+/** What will be written of a stopped partition: every size is known before the first byte. */
+async function planned(host: Host, { name, policy }: HostPartition) {
+  const recipients = [...new Set(policy.recipients)];
+  await checkRecipients(recipients);
+  const memory = host.memory(name);
+  const choice = choosePages(memory, host.privatePages(name), policy);
+  const dump = dumpOf({
+    format: policy.format,
+    note: host.crashNote(name),
+    processors: host.processors(name),
+    pages: pagesOf(memory, choice.open),
+    allPages: pagesIn(choice.open) === pagesIn(memory.runs()),
+  });
+  const privatePages = pagesIn(choice.private);
+  const pages = pagesOf(memory, choice.private);
+  const sealed =
+    privatePages > 0 && recipients.length > 0
+      ? { image: elfVmcore({ processors: [], notes: [], pages }), recipients, runs: choice.private }
+      : null;
+  const leftOut =
+    privatePages > 0 && sealed === null
+      ? [{ partition: name, reason: `no recipient: ${privatePages} private pages are not kept` }]
+      : [];
+  return { dump, sealed, leftOut, bytes: dump.image.bytes + sealedBytes(sealed) };
+}
+
+const sealedBytes = (sealed: { image: PlannedDump["image"]; recipients: readonly string[] } | null): number =>
+  sealed === null ? 0 : sealed.image.bytes + sealingOverhead(sealed.image.bytes, sealed.recipients.length);
+
+async function writePages(folder: CrashFolder, plan: Plan, onProgress: (progress: Progress) => void): Promise<void> {
+  const { dump, sealed, bytes: totalBytes } = plan;
+  const tell = (phase: string, before: number) => (bytes: number) =>
+    onProgress({ phase, bytes: before + bytes, totalBytes });
+  await folder.addStream(dump.file, dump.image.chunks(), tell(`writing ${dump.file}`, 0));
+  if (sealed === null) return;
+  const chunks = sealStream(sealed.image.chunks(), sealed.recipients);
+  await folder.addStream(SEALED_FILE, chunks, tell(`sealing ${SEALED_FILE}`, dump.image.bytes));
+}
+
+function collected(folder: CrashFolder, fields: ManifestFields): Collected {
+  return {
+    id: folder.id,
+    folder: folder.path,
+    dumpPath: fields.dump && join(folder.path, fields.dump.file),
+    addFile: (name, content) => folder.addFile(name, content),
+    finish: () => folder.finish(fields),
+  };
+}
