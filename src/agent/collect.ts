@@ -117,7 +117,6 @@ async function planned(host: Host, { name, policy }: HostPartition) {
     note: host.crashNote(name),
     processors: host.processors(name),
     pages: pagesOf(memory, choice.open),
-    allPages: pagesIn(choice.open) === pagesIn(memory.runs()),
   });
   const privatePages = pagesIn(choice.private);
   const pages = pagesOf(memory, choice.private);

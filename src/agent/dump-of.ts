@@ -21,8 +21,6 @@ interface Stopped {
   readonly note: CrashNote;
   readonly processors: readonly HostProcessor[];
   readonly pages: PageSource;
-  /** False when pages of the partition are left out. */
-  readonly allPages: boolean;
 }
 
 /** Pages of a partition's memory, for a writer. */
@@ -41,12 +39,14 @@ export function dumpOf(stopped: Stopped): PlannedDump {
     const planned = windowsDump(note.header, stopped);
     if (planned) return planned;
   }
-  return { file: "vmcore.elf", format: "elf-vmcore", image: elfVmcore({ processors, notes: [], pages }) };
+  // A guest's own header travels where QEMU puts it: as the VMCOREINFO note.
+  const notes = note.kind === "windows" ? [{ name: "VMCOREINFO", type: 0, bytes: note.header }] : [];
+  return { file: "vmcore.elf", format: "elf-vmcore", image: elfVmcore({ processors, notes, pages }) };
 }
 
-function windowsDump(header: Uint8Array, { format, pages, allPages }: Stopped): PlannedDump | null {
-  // Type 5 promises all memory, type 6 what its bitmap says.
-  const bitmap = () => windowsBitmapDump({ header, pages, type: allPages ? 5 : 6 });
+function windowsDump(header: Uint8Array, { format, pages }: Stopped): PlannedDump | null {
+  // Its bitmap says what is left out; volatility3 refuses the same file when it calls itself type 6.
+  const bitmap = () => windowsBitmapDump({ header, pages, type: 5 });
   try {
     if (format === "windows-full")
       try {

@@ -1,5 +1,6 @@
 export { type CrashFolder, createCrashFolder, type ManifestFields } from "./crash-folder.ts";
 export { isCrashId, newCrashId } from "./crash-id.ts";
+export { syncFolder } from "./disk.ts";
 export { type DumpInfo, dumpInfo } from "./info.ts";
 export { MANIFEST, type Manifest, manifest } from "./manifest.ts";
 export { type Crash, type IncompleteCrash, listCrashes, openCrash } from "./open.ts";

@@ -1,13 +1,14 @@
 const WAYS = 4;
 
 /**
- * A bounded cache of equally long blocks in one typed slab: four ways a set, the least recently used one gives way.
+ * A bounded cache of equally long blocks: four ways a set, the least recently used one gives way. Blocks are allocated at
+ * their first use and used again from then on.
  * The number of sets is odd, because keys are often multiples of a page size.
  */
 export class BlockCache {
   readonly #blockBytes: number;
   readonly #sets: number;
-  readonly #slab: Uint8Array;
+  readonly #blocks: (Uint8Array | undefined)[];
   readonly #keys: Float64Array;
   readonly #lastUse: Float64Array;
   #clock = 0;
@@ -15,7 +16,7 @@ export class BlockCache {
   constructor(blockBytes: number, sets: number) {
     this.#blockBytes = blockBytes;
     this.#sets = sets | 1;
-    this.#slab = new Uint8Array(blockBytes * this.#sets * WAYS);
+    this.#blocks = new Array(this.#sets * WAYS).fill(undefined);
     this.#keys = new Float64Array(this.#sets * WAYS).fill(-1);
     this.#lastUse = new Float64Array(this.#sets * WAYS);
   }
@@ -43,6 +44,8 @@ export class BlockCache {
   }
 
   #block(slot: number): Uint8Array {
-    return this.#slab.subarray(slot * this.#blockBytes, (slot + 1) * this.#blockBytes);
+    const block = this.#blocks[slot] ?? new Uint8Array(this.#blockBytes);
+    this.#blocks[slot] = block;
+    return block;
   }
 }

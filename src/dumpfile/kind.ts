@@ -36,7 +36,7 @@ const REFUSED: readonly (readonly [magic: string, name: string, hint: string])[]
 ];
 
 const WANTED =
-  "readable are Windows kernel dumps (PAGEDU64, PAGEDUMP), ELF vmcores, kdump files plain or flattened, and all of them in gzip";
+  "readable are Windows kernel dumps, ELF vmcores, kdump files plain or flattened, and all of them in gzip";
 
 const startsWith = (data: Buffer, magic: string) => data.toString("latin1", 0, magic.length) === magic;
 

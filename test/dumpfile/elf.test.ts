@@ -1,5 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -299,7 +308,7 @@ describe("elfVmcore", () => {
       encoding: "utf8",
     });
     const printed = [...stdout.matchAll(/^\$\d = (0x\w+)$/gm)].map((match) => BigInt(match[1]!));
-    expect(printed).toEqual([0xffff_ffff_8100_0000n, registers["rsp"], registers["r15"], 0xffff_ffff_8100_0001n]);
+    expect(printed).toEqual([0xffff_ffff_8100_0000n, registers.rsp, registers.r15, 0xffff_ffff_8100_0001n]);
   });
 
   withPeers({ python: "kdumpfile" }).it("libkdumpfile reads the pages and the registers that went in", () => {
@@ -316,8 +325,8 @@ describe("elfVmcore", () => {
     expect(theirs.processors[1]!.pid).toBe(2);
   });
 
-  withPeers({ data: "linux/expected.json" }, { python: "kdumpfile" }).it(
-    "a real kdump written as ELF: libkdumpfile reads in it what it reads in the kdump",
+  withPeers({ data: "linux/expected.json" }, { python: "kdumpfile" }, { program: "makedumpfile" }).it(
+    "a real kdump written as ELF: libkdumpfile and makedumpfile read in it what they read in the kdump",
     async () => {
       const path = sharedData("linux/mkdf-initexit-6.1cloud.d31.zstd.kdump");
       const dump = await openDump(path);
@@ -327,6 +336,10 @@ describe("elfVmcore", () => {
       const [before, after] = [readByKdumpfile(path), readByKdumpfile(converted)];
       expect(difference(after.pages, before.pages)).toEqual(NO_DIFFERENCE);
       expect(after.processors).toEqual(before.processors);
+      const log = nextPath();
+      spawnSync("makedumpfile", ["--dump-dmesg", converted, log]);
+      const oracle = sharedData("linux/oracle/mkdf-initexit-6.1cloud.d31.zstd.kdump/dmesg-makedumpfile.txt");
+      expect(readFileSync(log, "utf8")).toBe(readFileSync(oracle, "utf8"));
       const again = await openDump(converted);
       expect(again.cpus).toEqual(dump.cpus);
       expect(again.header).toMatchObject({ vmcoreinfo: (dump.header as { vmcoreinfo: string }).vmcoreinfo });

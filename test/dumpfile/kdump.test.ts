@@ -153,6 +153,12 @@ describe("kdump", () => {
     await expect(opened(change)).rejects.toMatchObject({ code, hint: expect.any(String) });
   });
 
+  it("opens AArch64 with its memory and says that its registers are not read", async () => {
+    const dump = await opened({ machine: "aarch64" });
+    expect(dump).toMatchObject({ arch: "arm64", cpus: [], pages: 4, problems: [{ code: "registers-not-read" }] });
+    dump.close();
+  });
+
   it("takes a dump that makedumpfile marked incomplete, and says so", async () => {
     const dump = await opened({ status: 1 | 8 });
     expect(dump).toMatchObject({ complete: false, problems: [{ code: "incomplete" }] });

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { createCipheriv } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
@@ -104,6 +104,24 @@ describe("a dump is told by its first bytes", () => {
       code: "dump/unsupported-kind",
       message: expect.stringMatching(/raw image/),
     });
+  });
+
+  withPeers({ data: "windows/rizin/triage_x64.dmp" }).it("a Windows dump, plain and packed with gzip", async () => {
+    const plain = sharedData("windows/rizin/triage_x64.dmp");
+    for (const path of [plain, write(gzipSync(readFileSync(plain)))]) {
+      const dump = await openDump(path);
+      expect(dump).toMatchObject({ format: "windows-triage", arch: "x86_64", file: path, bytes: statSync(path).size });
+      dump.close();
+    }
+  });
+
+  withPeers({ data: "windows/fuzz" }).it("minidumps of user processes, whole or found by fuzzers", async () => {
+    for (const folder of ["windows/mdmp", "windows/fuzz"].map(sharedData))
+      for (const name of readdirSync(folder))
+        expect([name, await openDump(join(folder, name)).catch((error) => error.code)]).toEqual([
+          name,
+          expect.stringMatching(/^dump\/(unsupported|unknown)-kind$/),
+        ]);
   });
 
   it("a missing file and a folder are I/O errors", async () => {

@@ -6,14 +6,15 @@ import { noteBytes } from "./notes.ts";
 import { isPrstatus, isQemuNote, prstatusNote, qemuNote } from "./processors.ts";
 
 const CHUNK_PAGES = 256;
+const CHUNK_BYTES = CHUNK_PAGES * PAGE_SIZE;
 const HEADERS_A_CHUNK = 16_384;
 
 /** What a vmcore is made of. */
 export interface VmcoreContents {
   readonly processors: readonly { readonly index: number; readonly registers: Registers }[];
   /**
-   * Notes besides those of the processors (VMCOREINFO …). Processor notes among them are left out: `processors` stands
-   * for them.
+   * Notes besides those of the processors (VMCOREINFO …). Processor notes among them are left out, because `processors`
+   * stands for them.
    */
   readonly notes: readonly DumpNote[];
   readonly pages: PageSource;
@@ -43,7 +44,7 @@ export function elfVmcore({ processors, notes, pages }: VmcoreContents): DumpIma
     yield fileHeader(headerCount, overflow, tableAt);
     yield noteProgramHeader(notesAt, noteSegment.length);
     yield* loadProgramHeaders(pages.runs, memoryAt);
-    yield noteSegment;
+    for (let at = 0; at < noteSegment.length; at += CHUNK_BYTES) yield noteSegment.subarray(at, at + CHUNK_BYTES);
     if (memoryAt > notesEnd) yield new Uint8Array(memoryAt - notesEnd);
     for (const { firstPage, pageCount: length } of pages.runs)
       for (let done = 0; done < length; done += CHUNK_PAGES)

@@ -36,6 +36,12 @@ export function openKdump(file: DumpFile): Dump {
       message: "makedumpfile marked the dump incomplete: its disk was full or it was stopped",
       offset: null,
     });
+  if (plan.arch !== "x86_64")
+    problems.push({
+      code: "registers-not-read",
+      message: `the registers of machine "${plan.kdump.uname.machine}" are not read`,
+      offset: null,
+    });
   const notes = readNotes(file, plan, problems);
   return {
     file: file.path,

@@ -1,0 +1,11 @@
+export type { RecordedCrash } from "./crash.ts";
+export {
+  type CrashDocument,
+  type DiagnosisDocument,
+  diagnoseTarget,
+  explainTarget,
+  listHistory,
+  reaches,
+  showCrash,
+} from "./questions.ts";
+export { type RunEvent, type RunReport, runScenario } from "./run.ts";

@@ -1,0 +1,129 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { analyze, type Facts } from "../analysis/index.ts";
+import { type Manifest, openCrash } from "../archive/index.ts";
+import { parseHex, StopcodeError } from "../binary/index.ts";
+import { CrashHistory, type HistoryFilter, type HistoryRow } from "../history/index.ts";
+import {
+  type Diagnosis,
+  diagnose,
+  type Explanation,
+  explainRule,
+  type Finding,
+  loadPacks,
+  type RulePack,
+} from "../rules/index.ts";
+
+/** The facts of a dump file, of a crash folder, or of a recorded crash named by its id. */
+async function factsOf(home: string, target: string): Promise<Facts> {
+  if (existsSync(join(target, "crash.json"))) return factsOfFolder(target);
+  if (existsSync(target) || target.includes("/")) return analyze(target);
+  const history = await CrashHistory.open(home);
+  try {
+    return factsOfFolder(history.find(target).folder);
+  } finally {
+    history.close();
+  }
+}
+
+function factsOfFolder(folder: string): Facts {
+  const { manifest } = openCrash(folder);
+  if (manifest.files.some((file) => file.name === "facts.json"))
+    return JSON.parse(readFileSync(join(folder, "facts.json"), "utf8")) as Facts;
+  throw new StopcodeError("archive/no-facts", "this crash left no pages, so there are no facts to diagnose", {
+    where: { file: folder },
+    hint: manifest.skipped.map((skipped) => `${skipped.partition}: ${skipped.reason}`).join("; ") || "see crash.json",
+  });
+}
+
+/** The packs named, or the shipped ones where none is. */
+export const rulesOf = (paths: readonly string[]): RulePack[] => (paths.length === 0 ? loadPacks() : loadPacks(paths));
+
+/** The document of `diagnose --json`. */
+export type DiagnosisDocument = { readonly facts: Facts } & Diagnosis;
+
+/** Asks the packs (none named: the shipped ones) about a dump file or a recorded crash. */
+export async function diagnoseTarget(
+  home: string,
+  target: string,
+  packs: readonly string[],
+): Promise<DiagnosisDocument> {
+  const rules = rulesOf(packs);
+  const facts = await factsOf(home, target);
+  return { facts, ...diagnose(facts, rules) };
+}
+
+/**
+ * Why one rule fired on a target, or which of its conditions did not hold.
+ * @throws StopcodeError `usage/unknown-rule`
+ */
+export async function explainTarget(
+  home: string,
+  target: string,
+  packs: readonly string[],
+  ruleId: string,
+): Promise<Explanation> {
+  const rules = rulesOf(packs).flatMap((pack) => pack.rules);
+  const rule = rules.find(({ id, pack }) => id === ruleId || `${pack}/${id}` === ruleId);
+  if (!rule)
+    throw new StopcodeError("usage/unknown-rule", `no pack has a rule ${ruleId}`, {
+      hint: `the rules are ${rules.map(({ id }) => id).join(", ")}`,
+    });
+  return explainRule(await factsOf(home, target), rule);
+}
+
+const SURENESS = ["suspect", "probable", "identified"] as const;
+
+/** True when a finding is at least this sure. */
+export function reaches(findings: readonly Finding[], threshold: (typeof SURENESS)[number]): boolean {
+  return findings.some(
+    ({ verdict }) => verdict !== "excluded" && SURENESS.indexOf(verdict) >= SURENESS.indexOf(threshold),
+  );
+}
+
+/** The document of `history list --json`. @throws StopcodeError `usage/…` for a stop code or date that is none */
+export async function listHistory(home: string, filter: HistoryFilter): Promise<HistoryRow[]> {
+  const { stopCode, since } = filter;
+  const code = stopCode === undefined ? null : parseHex(stopCode);
+  if (stopCode !== undefined && code === null)
+    throw new StopcodeError("usage/stop-code", `${stopCode} is not a stop code`, { hint: "write it as 0xD8" });
+  if (since !== undefined && Number.isNaN(Date.parse(since)))
+    throw new StopcodeError("usage/date", `${since} is not a date`, {
+      hint: "write it as 2026-01-31 or 2026-01-31T04:00Z",
+    });
+  const history = await CrashHistory.open(home);
+  try {
+    return history.list({
+      ...filter,
+      stopCode: code === null ? undefined : `0x${code.toString(16)}`,
+      since: since === undefined ? undefined : new Date(since).toISOString(),
+    });
+  } finally {
+    history.close();
+  }
+}
+
+/** The document of `history show --json`. */
+export interface CrashDocument extends HistoryRow {
+  readonly folder: string;
+  readonly manifest: Manifest;
+  readonly facts: Facts | null;
+  readonly findings: readonly Finding[];
+}
+
+/** One recorded crash with everything its folder holds. */
+export async function showCrash(home: string, id: string): Promise<CrashDocument> {
+  const history = await CrashHistory.open(home);
+  try {
+    const { row, folder } = history.find(id);
+    const { manifest } = openCrash(folder);
+    const read = <T>(name: string): T | null =>
+      manifest.files.some((file) => file.name === name)
+        ? (JSON.parse(readFileSync(join(folder, name), "utf8")) as T)
+        : null;
+    const findings = read<Diagnosis>("findings.json")?.findings ?? [];
+    return { ...row, folder, manifest, facts: read<Facts>("facts.json"), findings };
+  } finally {
+    history.close();
+  }
+}

@@ -1,0 +1,193 @@
+import type { Progress } from "../agent/index.ts";
+import { stopCodeName } from "../analysis/index.ts";
+import { CrashHistory, type HistoryRow } from "../history/index.ts";
+import { type ArmedCheck, type CrashNotice, EmulatedHost, type Host, loadScenario } from "../host/index.ts";
+import type { ArmRequest, Finding, RulePack } from "../rules/index.ts";
+import { type RecordedCrash, recordCrash } from "./crash.ts";
+import { rulesOf } from "./questions.ts";
+
+/** What `host run` tells while it runs. */
+export type RunEvent =
+  | { readonly kind: "host"; readonly host: Host; readonly scenario: string; readonly seed: number }
+  | { readonly kind: "crashed"; readonly boot: number; readonly notice: CrashNotice; readonly name: string | null }
+  | { readonly kind: "progress"; readonly progress: Progress }
+  | { readonly kind: "recorded"; readonly crash: RecordedCrash; readonly seconds: number }
+  | { readonly kind: "armed"; readonly partition: string; readonly checks: readonly ArmRequest[] }
+  | { readonly kind: "ended"; readonly report: RunReport; readonly rows: readonly HistoryRow[] };
+
+/** The document of `host run --json`. */
+export interface RunReport {
+  readonly scenario: string;
+  readonly seed: number;
+  readonly boots: readonly BootReport[];
+  readonly verdict: { readonly culprit: string | null; readonly confidence: string | null };
+  readonly hypervisor: { readonly counters: Readonly<Record<string, number>> };
+  readonly storage: { readonly counters: Readonly<Record<string, number>> };
+  readonly dumps: readonly DumpReport[];
+}
+
+export interface BootReport {
+  readonly boot: number;
+  readonly armed: readonly ArmedCheck[];
+  readonly crash: {
+    readonly partition: string;
+    readonly atSeconds: number;
+    readonly stopCode: string;
+    readonly parameters: readonly string[];
+    readonly title: string | null;
+  } | null;
+  readonly crashId: string | null;
+  readonly findings: readonly Finding[];
+}
+
+export interface DumpReport {
+  readonly crashId: string;
+  readonly partition: string;
+  readonly folder: string;
+  readonly pages: number;
+  readonly sealedPages: number;
+  readonly skipped: readonly { readonly partition: string; readonly reason: string }[];
+}
+
+export interface RunOptions {
+  readonly home: string;
+  /** How often a partition may boot; undefined: as the scenario says. */
+  readonly boots?: number | undefined;
+  readonly seed?: number | undefined;
+  /** Paths of rule packs; none: the shipped ones. */
+  readonly packs: readonly string[];
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+/** Runs a scenario from first boot to verdict. @throws StopcodeError for a bad scenario or pack, or when the disk fails */
+export async function runScenario(path: string, options: RunOptions): Promise<RunReport> {
+  const scenario = loadScenario(path);
+  const packs = rulesOf(options.packs);
+  const seed = options.seed ?? scenario.seed;
+  const host = new EmulatedHost(scenario, { seed });
+  const history = await CrashHistory.open(options.home);
+  try {
+    const run = new Run(host, { ...options, boots: options.boots ?? scenario.boots, packs, history });
+    options.onEvent({ kind: "host", host, scenario: scenario.name, seed });
+    await run.toTheEnd();
+    const report = { scenario: scenario.name, seed, ...run.report() };
+    options.onEvent({ kind: "ended", report, rows: run.rows() });
+    return report;
+  } finally {
+    history.close();
+    await host.close();
+  }
+}
+
+interface LoopOptions extends Pick<RunOptions, "home" | "onEvent"> {
+  readonly boots: number;
+  readonly packs: readonly RulePack[];
+  readonly history: CrashHistory;
+}
+
+/** The loop: wait for a crash, record it, arm, start again. */
+class Run {
+  private readonly host: Host;
+  private readonly options: LoopOptions;
+  private readonly boots: BootReport[] = [];
+  private readonly crashes: RecordedCrash[] = [];
+  private readonly starts = new Map<string, { boot: number; armed: readonly ArmedCheck[] }>();
+
+  constructor(host: Host, options: LoopOptions) {
+    this.host = host;
+    this.options = options;
+  }
+
+  async toTheEnd(): Promise<void> {
+    for (;;) {
+      const event = await this.host.nextEvent();
+      if (event.kind === "finished") return this.withoutCrash();
+      if (event.kind === "started") this.started(event.partition, event.armed);
+      else if (await this.crashed(event)) return;
+    }
+  }
+
+  private started(partition: string, armed: readonly ArmedCheck[]): void {
+    this.starts.set(partition, { boot: (this.starts.get(partition)?.boot ?? 0) + 1, armed });
+  }
+
+  /** Records one crash and starts its partition again; true when the run is over. */
+  private async crashed(notice: CrashNotice): Promise<boolean> {
+    const { boot, armed } = this.starts.get(notice.partition) ?? { boot: 1, armed: [] };
+    const { onEvent, home, packs, history, boots } = this.options;
+    onEvent({ kind: "crashed", boot, notice, name: stopCodeName(notice.stopCode) });
+    const begun = performance.now();
+    const crash = await recordCrash(this.host, notice, {
+      home,
+      boot,
+      armed,
+      packs,
+      history,
+      onProgress: (progress) => onEvent({ kind: "progress", progress }),
+    });
+    this.crashes.push(crash);
+    this.boots.push(bootReport(boot, armed, notice, crash));
+    onEvent({ kind: "recorded", crash, seconds: (performance.now() - begun) / 1000 });
+    if (boot >= boots || crash.diagnosis.findings.some((finding) => finding.verdict === "identified")) return true;
+
+    const { arm } = crash.diagnosis;
+    if (arm.length > 0) onEvent({ kind: "armed", partition: notice.partition, checks: arm });
+    await this.host.restart(notice.partition, { arm: arm.map(({ check, target }) => ({ check, target })) });
+    return false;
+  }
+
+  /** The scenario's time is over: boots that did not end in a crash are reported as such. */
+  private withoutCrash(): void {
+    const crashed = new Set(this.boots.map((report) => `${report.crash?.partition} ${report.boot}`));
+    for (const [partition, { boot, armed }] of this.starts)
+      if (boot > 1 && !crashed.has(`${partition} ${boot}`))
+        this.boots.push({ boot, armed, crash: null, crashId: null, findings: [] });
+  }
+
+  rows(): HistoryRow[] {
+    return this.crashes.map((crash) => crash.row);
+  }
+
+  report(): Omit<RunReport, "scenario" | "seed"> {
+    const [best] = this.crashes.flatMap((crash) => crash.diagnosis.findings).sort(bySureness);
+    return {
+      boots: this.boots,
+      verdict: { culprit: best?.culprit.name ?? null, confidence: best?.verdict ?? null },
+      hypervisor: { counters: this.host.counters() },
+      storage: { counters: {} },
+      dumps: this.crashes.map(({ manifest, folder }) => ({
+        crashId: manifest.id,
+        partition: manifest.partition,
+        folder,
+        pages: manifest.dump?.pages ?? 0,
+        sealedPages: manifest.sealed?.pages ?? 0,
+        skipped: manifest.skipped,
+      })),
+    };
+  }
+}
+
+const SURENESS = ["identified", "probable", "suspect", "excluded"] as const;
+
+const bySureness = (a: Finding, b: Finding): number => SURENESS.indexOf(a.verdict) - SURENESS.indexOf(b.verdict);
+
+function bootReport(
+  boot: number,
+  armed: readonly ArmedCheck[],
+  notice: CrashNotice,
+  { manifest, facts, diagnosis }: RecordedCrash,
+): BootReport {
+  return {
+    boot,
+    armed,
+    crash: {
+      partition: notice.partition,
+      atSeconds: notice.atSeconds,
+      stopCode: manifest.stopCode?.code ?? "0x0",
+      parameters: manifest.stopCode?.parameters ?? [],
+      title: facts?.crash?.title ?? null,
+    },
+    crashId: manifest.id,
+    findings: diagnosis.findings,
+  };
+}

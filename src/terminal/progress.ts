@@ -1,0 +1,48 @@
+import { duration, size } from "./style.ts";
+
+/** How far a long piece of work is. */
+export interface Progress {
+  /** What is being done: `writing memory.dmp`. */
+  readonly phase: string;
+  readonly bytes: number;
+  readonly totalBytes: number;
+}
+
+/**
+ * One moving line on stderr: how much, how fast, how long still. Silent where stderr is no terminal.
+ * `clear` takes the line away before something else is printed.
+ */
+export class ProgressLine {
+  private readonly shown: boolean;
+  private phase = "";
+  private startedAt = 0;
+  private drawnAt = 0;
+
+  constructor(shown: boolean) {
+    this.shown = shown && process.stderr.isTTY === true;
+  }
+
+  update({ phase, bytes, totalBytes }: Progress): void {
+    if (!this.shown) return;
+    const now = performance.now();
+    if (phase !== this.phase) {
+      this.phase = phase;
+      this.startedAt = now;
+      this.drawnAt = 0;
+    }
+    if (now - this.drawnAt < 100) return;
+    this.drawnAt = now;
+    const seconds = (now - this.startedAt) / 1000;
+    const rate = seconds > 0 ? bytes / seconds : 0;
+    const left = rate > 0 ? `${duration((totalBytes - bytes) / rate)} left` : "";
+    const percent = totalBytes > 0 ? Math.floor((100 * bytes) / totalBytes) : 100;
+    process.stderr.write(
+      `\r\x1b[K  ${phase}  ${percent} %  ${size(bytes)} of ${size(totalBytes)}  ${size(Math.round(rate))}/s  ${left}`,
+    );
+  }
+
+  clear(): void {
+    if (this.shown && this.drawnAt > 0) process.stderr.write("\r\x1b[K");
+    this.drawnAt = 0;
+  }
+}

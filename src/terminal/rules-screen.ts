@@ -1,0 +1,79 @@
+import type { Explanation, LintResult, PackSummary, PackTestRun } from "../rules/index.ts";
+import { findingLines } from "./diagnosis-screen.ts";
+import { bold, columns, counted, dim, green, printable, red, yellow } from "./style.ts";
+
+/** What `rules list` shows. */
+export function packsScreen(packs: readonly PackSummary[]): string {
+  return packs
+    .flatMap((pack) => [
+      "",
+      `  ${bold(pack.id)} ${pack.version} · ${pack.title} · ${counted(pack.rules.length, "rule")} · ${pack.owner}`,
+      ...columns(pack.rules.map(({ id, status, severity, summary }) => [id, status, severity, dim(summary)])).map(
+        (line) => `    ${line}`,
+      ),
+    ])
+    .join("\n");
+}
+
+/** Everything wrong with packs, each with its line. */
+export function lintScreen({ packs, problems }: LintResult): string {
+  const sound = packs.map(({ id, rules }) => `  ${green("sound")}  ${id}: ${counted(rules.length, "rule")}`);
+  const wrong = problems.map(
+    ({ where, message, line, hint }) =>
+      `  ${red("wrong")}  ${where.file}:${where.line}:${where.column}  ${message}\n         ${dim(printable(line))}${hint ? `\n         ${hint}` : ""}`,
+  );
+  return [...sound, ...wrong].join("\n");
+}
+
+const outcomeText = {
+  fire: green("fires"),
+  quiet: dim("quiet"),
+  skip: yellow("skipped"),
+} as const;
+
+const resultText = {
+  holds: green("holds"),
+  "does not hold": red("does not hold"),
+  unanswered: yellow("unanswered"),
+} as const;
+
+/** Why a rule fired, or which of its conditions did not hold. */
+export function explainScreen(explanation: Explanation): string {
+  const { rule, pack, summary, outcome, reason, requires, conditions, finding } = explanation;
+  return [
+    "",
+    `  ${bold(`${pack}/${rule}`)} ${outcomeText[outcome]}${reason ? `: ${printable(reason)}` : ""}`,
+    `  ${dim(summary)}`,
+    "",
+    ...requires.map(({ fact, present }) => `  needs ${fact}: ${present ? green("there") : red("missing")}`),
+    ...conditions.flatMap(({ text, result, reason: why, values }) => [
+      `  ${resultText[result]}  ${text}${why ? `  ${dim(printable(why))}` : ""}`,
+      ...values.map(({ text: name, value }) => dim(`      ${name} = ${printable(value ?? "nothing")}`)),
+    ]),
+    ...(finding ? ["", ...findingLines(finding)] : []),
+  ].join("\n");
+}
+
+/** What the tests beside the packs said. */
+export function packTestsScreen({ packs, problems, passed }: PackTestRun): string {
+  const cases = packs.flatMap((pack) => pack.cases);
+  const failed = cases.filter((each) => !each.passed);
+  return [
+    ...problems.map(
+      ({ where, message }) => `  ${red("problem")}  ${where.file}:${where.line}:${where.column}  ${message}`,
+    ),
+    ...failed.flatMap(({ name, rule, where, differences }) => [
+      `  ${red("failed")}  ${rule}: ${name}  ${dim(`${where.file}:${where.line}:${where.column}`)}`,
+      ...differences.flatMap(({ what, expected, actual }) => [
+        `      ${what}`,
+        `        expected  ${green(printable(expected))}`,
+        `        actual    ${red(printable(actual))}`,
+      ]),
+    ]),
+    ...packs
+      .flatMap((pack) => pack.coverage)
+      .filter(({ lacks }) => lacks.length > 0)
+      .map(({ rule, lacks }) => `  ${yellow("untested")}  ${rule} has not ${lacks.join(" and ")}`),
+    `  ${passed ? green("passed") : red("failed")}  ${counted(cases.length - failed.length, "case")} of ${cases.length} in ${counted(packs.length, "pack")}`,
+  ].join("\n");
+}

@@ -1,0 +1,98 @@
+import type { Scenario } from "../host/index.ts";
+import type { RunEvent } from "../pipeline/index.ts";
+import { findingLines } from "./diagnosis-screen.ts";
+import { block } from "./facts-screen.ts";
+import { historyScreen } from "./history-screen.ts";
+import type { ProgressLine } from "./progress.ts";
+import { bold, count, counted, dim, duration, green, red, size } from "./style.ts";
+
+/** Everything that belongs to a boot stands below its line, under one column of labels. */
+const below = (lines: readonly string[]): string[] => lines.map((line) => `         ${line}`);
+
+const entry = (label: string, text: string): string[] => below(block(label, [text]));
+
+/** Prints a run as it happens: one block a boot, the verdict last. */
+export class RunTimeline {
+  private readonly print: (line: string) => void;
+  private readonly progress: ProgressLine;
+
+  constructor(print: (line: string) => void, progress: ProgressLine) {
+    this.print = print;
+    this.progress = progress;
+  }
+
+  show(event: RunEvent): void {
+    if (event.kind === "progress") {
+      this.progress.update(event.progress);
+      return;
+    }
+    this.progress.clear();
+    for (const line of lines(event)) this.print(line);
+  }
+}
+
+function lines(event: Exclude<RunEvent, { kind: "progress" }>): string[] {
+  switch (event.kind) {
+    case "host": {
+      const partitions = event.host
+        .partitions()
+        .map(({ name, policy }) => (policy.dump === "stateless" ? `${name} (stateless)` : name));
+      return [
+        "",
+        `  ${bold(event.host.name)} · ${event.scenario} · seed ${event.seed} · ${partitions.join(", ")} · dump agent in its own partition`,
+        "",
+      ];
+    }
+    case "crashed": {
+      const { partition, atSeconds, stopCode } = event.notice;
+      const code = `0x${stopCode.toString(16).toUpperCase()}`;
+      return [
+        `  ${bold(`boot ${event.boot}`.padEnd(8))} ${partition} stopped at ${atSeconds.toFixed(1)} s   ${red(code)} ${event.name ?? ""}`.trimEnd(),
+      ];
+    }
+    case "recorded":
+      return recordedLines(event);
+    case "armed": {
+      const checks = event.checks.map(({ check, target }) => (target ? `${check} for ${target}` : check)).join(", ");
+      return [...entry("armed", `${checks}, for ${event.partition}'s next start`), ""];
+    }
+    case "ended": {
+      const { culprit, confidence } = event.report.verdict;
+      const crashes = event.rows.length;
+      if (crashes === 0) return [green("  no partition stopped"), ""];
+      const last = event.rows.at(-1);
+      return [
+        "",
+        `  ${bold(culprit ?? "no culprit")}${confidence ? ` ${confidence}` : ""}`,
+        historyScreen(event.rows),
+        "",
+        dim(
+          `  ${counted(crashes, "crash", "crashes")} recorded · stopcode history list · stopcode history show ${last?.id} · stopcode diagnose ${last?.id}`,
+        ),
+        "",
+      ];
+    }
+  }
+}
+
+function recordedLines({ crash, seconds }: Extract<RunEvent, { kind: "recorded" }>): string[] {
+  const { manifest, diagnosis } = crash;
+  const owners = manifest.sealed?.recipients.length ?? 0;
+  const parts = [
+    manifest.dump ? counted(manifest.dump.pages, "page") : "no pages",
+    manifest.sealed && `${count(manifest.sealed.pages)} sealed for ${counted(owners, "owner")}`,
+    ...manifest.skipped.map(({ partition, reason }) => `${partition} skipped (${reason})`),
+    duration(seconds),
+  ];
+  return [
+    ...entry("dump", parts.filter(Boolean).join(" · ")),
+    ...diagnosis.findings.flatMap((finding) => below(findingLines({ ...finding, arm: [] }))),
+    ...(diagnosis.findings.length === 0 ? entry("verdict", "no rule has anything to say about it") : []),
+  ];
+}
+
+/** What `host check` says of a good scenario. */
+export function scenarioScreen(scenario: Scenario): string {
+  const partitions = scenario.partitions.map(({ name, memory }) => `${name} (${size(memory)})`).join(", ");
+  return `  ${green("good")}  ${bold(scenario.name)} · seed ${scenario.seed} · ${counted(scenario.boots, "boot")} · ${partitions}`;
+}

@@ -1,0 +1,38 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const program = new URL("../bin/dev.js", import.meta.url).pathname;
+
+/** How a command ended, as a shell would see it. */
+export interface Outcome {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the command line as a person does: a process of its own, with its exit code. */
+export function stopcode(args: readonly string[], home: string): Outcome {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
+    encoding: "utf8",
+    env: { ...process.env, STOPCODE_HOME: home, NO_COLOR: "1", NODE_ENV: "production" },
+    maxBuffer: 512 * 1024 * 1024,
+  });
+  return { status, stdout, stderr };
+}
+
+/** The document a command prints under `--json`. */
+export function stopcodeJson<T>(args: readonly string[], home: string): T {
+  const { stdout, stderr } = stopcode([...args, "--json"], home);
+  if (stdout === "") throw new Error(`nothing was printed; stderr: ${stderr}`);
+  return JSON.parse(stdout) as T;
+}
+
+/** A folder for one test file; `remove` takes it away. */
+export function temporaryFolder(): { readonly path: string; readonly in: (name: string) => string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), "stopcode-test-"));
+  return { path, in: (name) => join(path, name), remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+export const fixture = (name: string): string => new URL(`../fixtures/${name}`, import.meta.url).pathname;
