@@ -1,0 +1,75 @@
+import { hex } from "../../binary/index.ts";
+import {
+  CHECK_RECORDS_EXPORT,
+  CHECK_RECORDS_SIGNATURE,
+  CHECK_RECORDS_VERSION,
+  checkEntry,
+  checkRecords,
+  KERNEL_CHECKS,
+} from "../../dumpfile/index.ts";
+import type { Facts, TrackedUser } from "../facts.ts";
+import { placeOf } from "./function-names.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Modules } from "./modules.ts";
+
+const MOST_ENTRIES = 65_536;
+
+/** What the kernel's armed checks recorded before it stopped; null for a kernel that has none. */
+export function checkFacts(kernel: Kernel, modules: Modules): Facts["checks"] | null {
+  const { memory } = kernel;
+  const at = recordsAddress(modules);
+  const bytes = at === null ? null : memory.read(at, checkRecords.size);
+  if (!bytes) return null;
+  const records = checkRecords.read(bytes);
+  if (records.signature !== CHECK_RECORDS_SIGNATURE || records.version !== CHECK_RECORDS_VERSION) return null;
+  const count = Math.min(records.entryCount, records.entryCapacity, MOST_ENTRIES);
+  const entries = count === 0 ? null : memory.read(records.entries, count * checkEntry.size);
+  return {
+    armed: KERNEL_CHECKS.filter((_, bit) => (records.armedMask >>> bit) & 1),
+    systemPtes: {
+      total: Number(records.totalPtes),
+      free: Number(records.freePtes),
+      largestFreeRun: Number(records.largestFreeRun),
+      users: entries ? usersOf(entries, count, modules) : [],
+    },
+  };
+}
+
+function recordsAddress(modules: Modules): bigint | null {
+  for (const module of modules.all.slice(0, 2)) {
+    const found = modules
+      .image(module)
+      ?.exports()
+      .find((one) => one.name === CHECK_RECORDS_EXPORT);
+    if (found) return module.base + BigInt(found.rva);
+  }
+  return null;
+}
+
+/** The entries grouped by the module their caller lies in; who holds most comes first, in a module and among them. */
+function usersOf(entries: Uint8Array, count: number, modules: Modules): TrackedUser[] {
+  const users = new Map<string, { allocations: number; sites: TrackedUser["sites"] }>();
+  for (let i = 0; i < count; i++) {
+    const entry = checkEntry.read(entries, i * checkEntry.size);
+    const place = placeOf(entry.caller, modules);
+    const name = place.module ?? modules.at(entry.moduleBase)?.name ?? hex(entry.moduleBase);
+    const user = users.get(name) ?? { allocations: 0, sites: [] };
+    users.set(name, user);
+    user.allocations += entry.calls;
+    user.sites.push({
+      address: hex(entry.caller),
+      function: place.function,
+      moduleOffset: place.moduleOffset,
+      calls: entry.calls,
+      released: entry.releasedCalls,
+      held: Number(entry.heldPtes),
+    });
+  }
+  const all = [...users].map(([module, { allocations, sites }]) => ({
+    module,
+    held: sites.reduce((sum, site) => sum + site.held, 0),
+    allocations,
+    sites: sites.sort((a, b) => b.held - a.held),
+  }));
+  return all.sort((a, b) => b.held - a.held);
+}
