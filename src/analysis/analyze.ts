@@ -1,3 +1,4 @@
+import { StopcodeError } from "../binary/index.ts";
 import type { Dump } from "../dumpfile/index.ts";
 import { openDump } from "../dumpfile/index.ts";
 import { bucketOf } from "./bucket.ts";
@@ -26,14 +27,15 @@ export async function analyze(path: string, options: AnalyzeOptions = {}): Promi
 
 function dumpFacts(dump: Dump, options: AnalyzeOptions): Facts {
   if (isWindows(dump)) return windowsFacts(dump, options);
-  if (isLinux(dump)) return linuxFacts(dump);
-  return unknownFacts(dump);
+  try {
+    return linuxFacts(dump);
+  } catch (error) {
+    if (error instanceof StopcodeError && error.code === "analysis/not-linux") return unknownFacts(dump);
+    throw error;
+  }
 }
 
-const isLinux = (dump: Dump): boolean =>
-  dump.header.kind !== "windows" && /^OSRELEASE=/m.test(dump.header.vmcoreinfo ?? "");
-
-/** A dump that does not say what ran in it: a guest without the vmcoreinfo device, for instance. */
+/** A dump in which neither system shows: the private pages of a crash alone, for instance. */
 function unknownFacts(dump: Dump): Facts {
   return {
     schema: "stopcode/facts/1",

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { analyze, facts } from "../../src/analysis/index.ts";
-import { PAGE_SIZE } from "../../src/binary/index.ts";
+import { PAGE_SIZE, type PhysicalMemory, type Registers } from "../../src/binary/index.ts";
 import {
   DUMP_HEADER_SIZE,
   type DumpNote,
@@ -13,6 +13,7 @@ import {
   KDBG_TAG,
   loaderEntry,
   MACHINE,
+  openDump,
   PAGE_FILL,
   PAGE_FILL_64,
   PAGE_SIGNATURE,
@@ -32,9 +33,12 @@ const RIP = 0xffff_f800_0010_1234n;
 
 /** An ELF dump as QEMU makes one of a guest: its memory, a processor, and the note that the guest registered. */
 function elfDump(name: string, kernel: LaidOutKernel, notes: readonly DumpNote[]): string {
-  const path = join(folder, name);
-  const { memory } = kernel;
   const registers = { rip: RIP, rsp: 0xffff_9000_0000_0000n, cr3: BigInt(kernel.root * PAGE_SIZE) };
+  return writeElf(name, kernel.memory, registers, notes);
+}
+
+function writeElf(name: string, memory: PhysicalMemory, registers: Registers, notes: readonly DumpNote[]): string {
+  const path = join(folder, name);
   const pages = {
     runs: memory.runs(),
     read: (first: number, count: number) => memory.read(first * PAGE_SIZE, count * PAGE_SIZE),
@@ -122,5 +126,20 @@ withPeers({ data: "windows/imhex" }).it(
     expect(found.os).toMatchObject({ family: "windows", build: "19045" });
     expect(found.crash, "DumpIt's letters are no stop code").toMatchObject({ title: null, panicked: false });
     expect(found.modules).toEqual([]);
+  },
+);
+
+withPeers({ data: "linux/mkdf-initexit-6.1cloud.d31.zstd.kdump" }).it(
+  "a Linux guest without the vmcoreinfo device is known all the same, by what its memory holds",
+  async () => {
+    const source = sharedData("linux/mkdf-initexit-6.1cloud.d31.zstd.kdump");
+    const dump = await openDump(source);
+    if (dump.memory.kind !== "physical") throw new Error("a kdump has physical memory");
+    const bare = writeElf("bare.elf", dump.memory, {}, []);
+    dump.close();
+    const [found, told] = [await analyze(bare), await analyze(source)];
+    expect(found.os).toEqual(told.os);
+    expect(found.crash?.title).toBe(told.crash?.title);
+    expect(found.log).toEqual(told.log);
   },
 );
