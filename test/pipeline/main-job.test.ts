@@ -116,7 +116,7 @@ describe("the main job: pte-leak, from first boot to verdict", () => {
     "failure management 2.7/8: age gives the private pages back, and the canary is in them",
     async () => {
       const { spawnSync } = await import("node:child_process");
-      const identity = fixture("keys/lab-owner.identity");
+      const identity = fixture("keys/lab-owner.txt");
       const sealed = join(report.dumps[0]?.folder ?? "", "private.age");
       const opened = spawnSync("age", ["-d", "-i", identity, "-o", folder.in("private.elf"), sealed]);
       expect(opened.stderr.toString()).toBe("");

@@ -1,0 +1,52 @@
+import * as Args from "@oclif/core/args";
+import * as Flags from "@oclif/core/flags";
+import { diagnosisScreen, explainScreen, homeFlag, StopcodeCommand } from "../src/terminal/index.ts";
+
+export default class Diagnose extends StopcodeCommand {
+  static override summary = "Say what broke it, and which checks would tell more";
+  static override description =
+    `Asks the rule packs about a dump file or a recorded crash. Findings come best first; a rule whose facts
+are missing is reported as skipped, never as passed.
+
+Exit code 1 with --fail-on when a finding is at least that sure.`;
+  static override examples = [
+    "<%= config.bin %> <%= command.id %> MEMORY.DMP",
+    "<%= config.bin %> <%= command.id %> 20260115T031241Z-web-k3f9q2",
+    "<%= config.bin %> <%= command.id %> vmcore --explain pte-exhaustion",
+  ];
+  static override args = {
+    target: Args.string({
+      required: true,
+      description: "a dump file, or the id of a recorded crash (its beginning is enough)",
+    }),
+  };
+  static override flags = {
+    ...homeFlag,
+    rules: Flags.string({
+      multiple: true,
+      helpValue: "PATH",
+      summary: "Rule packs to ask instead of the shipped ones.",
+    }),
+    explain: Flags.string({
+      helpValue: "RULE",
+      summary: "Show why this rule fired, or which of its conditions did not hold.",
+    }),
+    "fail-on": Flags.option({
+      options: ["identified", "probable", "suspect"] as const,
+      summary: "Exit 1 when a finding is at least this sure.",
+    })(),
+  };
+
+  async run() {
+    const { args, flags } = await this.parse(Diagnose);
+    const { diagnoseTarget, explainTarget, reaches } = await import("../src/pipeline/index.ts");
+    const home = this.homeFolder(flags);
+    const packs = flags.rules ?? [];
+    if (flags.explain !== undefined)
+      return this.answer(await explainTarget(home, args.target, packs, flags.explain), explainScreen);
+    const diagnosis = this.answer(await diagnoseTarget(home, args.target, packs), diagnosisScreen);
+    this.partlyRead(args.target, diagnosis.facts.dump);
+    if (flags["fail-on"] && reaches(diagnosis.findings, flags["fail-on"])) this.badNews();
+    return diagnosis;
+  }
+}

@@ -1,0 +1,16 @@
+import * as Args from "@oclif/core/args";
+import { StopcodeCommand, scenarioScreen } from "../../src/terminal/index.ts";
+
+export default class HostCheck extends StopcodeCommand {
+  static override summary = "Check a scenario file without running it";
+  static override examples = ["<%= config.bin %> <%= command.id %> fixtures/scenarios/pte-leak.yaml"];
+  static override args = {
+    scenario: Args.string({ required: true, description: "the scenario file (YAML)" }),
+  };
+
+  async run() {
+    const { args } = await this.parse(HostCheck);
+    const { loadScenario } = await import("../../src/host/index.ts");
+    return this.answer(loadScenario(args.scenario), scenarioScreen);
+  }
+}

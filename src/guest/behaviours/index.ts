@@ -1,0 +1,51 @@
+import { z } from "zod";
+import type { DriverFile } from "../drivers/driver.ts";
+import { leakSystemPtes } from "./leak-system-ptes.ts";
+import { mapAndUnmap } from "./map-and-unmap.ts";
+import { nullDereference } from "./null-dereference.ts";
+import { poolChurn } from "./pool-churn.ts";
+
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,24}\.sys$/, { error: "expected a driver's file name, such as leakdrv.sys" })
+  .meta({ description: "File name of the driver, ending in .sys" });
+
+/** A driver in a scenario: its name, how it behaves, and that behaviour's options. */
+export const driver = z.discriminatedUnion("behaviour", [
+  z.strictObject({
+    name,
+    behaviour: z.literal(leakSystemPtes.name).meta({ description: leakSystemPtes.summary }),
+    options: leakSystemPtes.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(nullDereference.name).meta({ description: nullDereference.summary }),
+    options: nullDereference.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(mapAndUnmap.name).meta({ description: mapAndUnmap.summary }),
+    options: mapAndUnmap.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(poolChurn.name).meta({ description: poolChurn.summary }),
+    options: poolChurn.options.prefault({}),
+  }),
+]);
+
+export type DriverChoice = z.output<typeof driver>;
+
+/** The driver that a scenario's entry asks for. */
+export function driverFile(choice: DriverChoice): DriverFile {
+  switch (choice.behaviour) {
+    case "leak-system-ptes":
+      return { name: choice.name, program: leakSystemPtes.program(choice.options) };
+    case "null-dereference":
+      return { name: choice.name, program: nullDereference.program(choice.options) };
+    case "map-and-unmap":
+      return { name: choice.name, program: mapAndUnmap.program(choice.options) };
+    case "pool-churn":
+      return { name: choice.name, program: poolChurn.program(choice.options) };
+  }
+}

@@ -1,0 +1,146 @@
+import {
+  CHECK_RECORDS_SIGNATURE,
+  CHECK_RECORDS_VERSION,
+  checkEntry,
+  checkRecords,
+  KERNEL_CHECKS,
+  type KernelCheck,
+} from "../../dumpfile/index.ts";
+import type { KernelMemory } from "../memory/kernel-memory.ts";
+import type { SystemPtes } from "../memory/system-ptes.ts";
+
+/** Entries that fit the page which tracking takes for them: callers beyond are not told apart and not recorded. */
+const ENTRY_CAPACITY = 4096 / checkEntry.size;
+const OWNER_BYTES = 2n;
+
+/** Whoever holds the most system PTEs. */
+export interface BiggestUser {
+  readonly moduleBase: bigint;
+  readonly heldPtes: number;
+}
+
+/**
+ * The block that says which checks are armed, and the records of the only one that keeps any: PTE tracking counts every
+ * reservation and release by its caller. Everything lies in nonpaged guest memory. With nothing armed, nothing is recorded.
+ */
+export class CheckRecords {
+  /** Writes of records since the kernel started. */
+  written = 0;
+  readonly armed: ReadonlySet<KernelCheck>;
+  readonly #block: bigint;
+  readonly #entries: bigint;
+  /** For each system PTE that begins a run: one more than the index of the entry of who reserved it. */
+  readonly #owners: bigint;
+  readonly #memory: KernelMemory;
+  readonly #ptes: SystemPtes;
+
+  constructor(
+    block: bigint,
+    armed: ReadonlySet<KernelCheck>,
+    memory: KernelMemory,
+    ptes: SystemPtes,
+    allocatePages: (bytes: number) => bigint,
+  ) {
+    this.armed = armed;
+    this.#block = block;
+    this.#memory = memory;
+    this.#ptes = ptes;
+    const tracks = armed.has("pte-tracking");
+    this.#entries = tracks ? allocatePages(ENTRY_CAPACITY * checkEntry.size) : 0n;
+    this.#owners = tracks ? allocatePages(ptes.total * Number(OWNER_BYTES)) : 0n;
+    memory.put(checkRecords, block, {
+      signature: CHECK_RECORDS_SIGNATURE,
+      version: CHECK_RECORDS_VERSION,
+      armedMask: KERNEL_CHECKS.reduce((mask, check, bit) => (armed.has(check) ? mask | (1 << bit) : mask), 0),
+      totalPtes: BigInt(ptes.total),
+      freePtes: BigInt(ptes.total),
+      largestFreeRun: BigInt(ptes.total),
+      entries: this.#entries,
+      entryCapacity: tracks ? ENTRY_CAPACITY : 0,
+    });
+  }
+
+  /** PTE tracking is armed. */
+  get tracksPtes(): boolean {
+    return this.#entries !== 0n;
+  }
+
+  /** Records a reservation; only while PTEs are tracked. */
+  reserved(first: number, count: number, caller: bigint, moduleBase: bigint): void {
+    const index = this.#entryOf(caller, moduleBase);
+    if (index < 0) return;
+    const { processor } = this.#memory;
+    const entry = this.#entry(index);
+    const { calls, heldPtes } = checkEntry.fields;
+    processor.writeU32(entry + BigInt(calls.offset), processor.readU32(entry + BigInt(calls.offset)) + 1);
+    this.#add(entry + BigInt(heldPtes.offset), count);
+    processor.writeU16(this.#owner(first), index + 1);
+    this.written++;
+  }
+
+  /** Records that a run was given back; only while PTEs are tracked. */
+  released(first: number, count: number): void {
+    const { processor } = this.#memory;
+    const index = processor.readU16(this.#owner(first)) - 1;
+    if (index < 0) return;
+    const entry = this.#entry(index);
+    const { releasedCalls, heldPtes } = checkEntry.fields;
+    processor.writeU32(
+      entry + BigInt(releasedCalls.offset),
+      processor.readU32(entry + BigInt(releasedCalls.offset)) + 1,
+    );
+    this.#add(entry + BigInt(heldPtes.offset), -count);
+    processor.writeU16(this.#owner(first), 0);
+    this.written++;
+  }
+
+  /** Brings the counts of free PTEs up to date, for whoever reads the dump. */
+  summarize(): void {
+    this.#memory.put(checkRecords, this.#block, {
+      freePtes: BigInt(this.#ptes.free),
+      largestFreeRun: BigInt(this.#ptes.largestFreeRun()),
+    });
+  }
+
+  /** By module; null when nothing was recorded. */
+  biggestUser(): BiggestUser | null {
+    const held = new Map<bigint, number>();
+    const count = this.#entryCount;
+    for (let index = 0; index < count; index++) {
+      const { moduleBase, heldPtes } = checkEntry.read(
+        this.#memory.processor.read(this.#entry(index), checkEntry.size),
+      );
+      held.set(moduleBase, (held.get(moduleBase) ?? 0) + Number(heldPtes));
+    }
+    const [biggest] = [...held].sort((a, b) => b[1] - a[1]);
+    return biggest ? { moduleBase: biggest[0], heldPtes: biggest[1] } : null;
+  }
+
+  get #entryCount(): number {
+    return this.#memory.processor.readU32(this.#block + BigInt(checkRecords.fields.entryCount.offset));
+  }
+
+  /** The caller's entry, a new one if it has none; -1 when there is no room for one. */
+  #entryOf(caller: bigint, moduleBase: bigint): number {
+    const count = this.#entryCount;
+    for (let index = 0; index < count; index++)
+      if (this.#memory.processor.readU64(this.#entry(index)) === caller) return index;
+    if (count === ENTRY_CAPACITY) return -1;
+    this.#memory.put(checkEntry, this.#entry(count), { caller, moduleBase });
+    this.#memory.put(checkRecords, this.#block, { entryCount: count + 1 });
+    return count;
+  }
+
+  #entry(index: number): bigint {
+    return this.#entries + BigInt(index * checkEntry.size);
+  }
+
+  #owner(first: number): bigint {
+    return this.#owners + BigInt(first) * OWNER_BYTES;
+  }
+
+  #add(address: bigint, by: number): void {
+    const { processor } = this.#memory;
+    processor.writeU64(address, processor.readU64(address) + BigInt(by));
+  }
+}

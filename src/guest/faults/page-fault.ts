@@ -1,0 +1,42 @@
+import type { PageFault } from "../../hypervisor/index.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { DISPATCH_LEVEL } from "../threads/processor.ts";
+import type { Thread } from "../threads/thread.ts";
+import { bugCheck } from "./bug-check.ts";
+
+const ACCESS_VIOLATION = 0xc000_0005;
+const WRITE = 1 << 1;
+const FETCH = 1 << 4;
+
+/** A kind of access as three places want it: 0xD1's third parameter, 0x50's second, and an access violation's first. */
+const kindOf = (errorCode: number) =>
+  errorCode & FETCH
+    ? { irqlStop: 8n, pageFaultStop: 0x10n, violation: 8n }
+    : errorCode & WRITE
+      ? { irqlStop: 1n, pageFaultStop: 2n, violation: 1n }
+      : { irqlStop: 0n, pageFaultStop: 0n, violation: 0n };
+
+const FIRST_KERNEL_ADDRESS = 0xffff_8000_0000_0000n;
+/** 0x50's fourth parameter: the address is a user's, which the kernel may not touch; or it has no valid entry. */
+const typeOf = (address: bigint) => (address < FIRST_KERNEL_ADDRESS ? 0xfn : 2n);
+
+/**
+ * A fault that nothing can resolve: this kernel keeps every page it maps in memory. At DISPATCH_LEVEL and above it is 0xD1,
+ * below it is 0x50.
+ *
+ * @param rip the instruction that faulted
+ */
+export function pageFault(kernel: Kernel, thread: Thread, fault: PageFault, rip: bigint): never {
+  const { images, processors } = kernel;
+  const kind = kindOf(fault.errorCode);
+  const irql = (thread.processor ?? processors[0]!).irql;
+  const exception = { code: ACCESS_VIOLATION, address: rip, information: [kind.violation, fault.address] };
+  thread.trap(images.find("nt!KiPageFault"), { errorCode: fault.errorCode, address: fault.address, rip });
+  if (irql >= DISPATCH_LEVEL) {
+    thread.enter(images.find("nt!KiBugCheckDispatch"));
+    return bugCheck(kernel, thread, 0xd1, [fault.address, BigInt(irql), kind.irqlStop, rip], exception);
+  }
+  thread.enter(images.find("nt!MmAccessFault"), [BigInt(fault.errorCode), fault.address]);
+  thread.enter(images.find("nt!MiSystemFault"), [fault.address]);
+  return bugCheck(kernel, thread, 0x50, [fault.address, kind.pageFaultStop, rip, typeOf(fault.address)], exception);
+}

@@ -1,0 +1,175 @@
+import { hex, StopcodeError } from "../binary/index.ts";
+import { KERNEL_CHECKS, type KernelCheck } from "../dumpfile/index.ts";
+import type { Partition } from "../hypervisor/index.ts";
+import {
+  type CheckRequest,
+  joinChecks,
+  type Procedure,
+  readArmedChecks,
+  storeArmedChecks,
+} from "./checks/armed-checks.ts";
+import { consumeStopCode, readStopCode, type StopCodeState } from "./checks/stop-code-record.ts";
+import type { DriverFile } from "./drivers/driver.ts";
+import { loadDrivers } from "./drivers/loader.ts";
+import { STOP_CODE_NAMES } from "./faults/bug-check.ts";
+import { Kernel } from "./kernel/kernel.ts";
+import { BUILD_NUMBER } from "./kernel/release.ts";
+import { Services } from "./kernel/services.ts";
+import { OutOfPageFrames } from "./memory/page-frames.ts";
+import { startUserProcess, type UserProcess } from "./processes/user-process.ts";
+import { Random } from "./random.ts";
+
+/** What a guest is started with. */
+export interface GuestOptions {
+  readonly partition: Partition;
+  /** Which start of the partition this is, from 1. */
+  readonly boot: number;
+  /** All that chance decides in this boot comes from it. */
+  readonly seed: number;
+  /** UTC. */
+  readonly startedAt: Date;
+  readonly systemPtes: number;
+  readonly drivers: readonly DriverFile[];
+  readonly processes: readonly UserProcess[];
+  /** What to switch on for which stop code, besides the checks asked for from outside. */
+  readonly procedures: readonly Procedure[];
+}
+
+/** Processes that every Windows has; their memory is small here. */
+const SYSTEM_PROCESSES = ["smss.exe", "csrss.exe", "services.exe", "lsass.exe"];
+const SYSTEM_PROCESS_BYTES = 64 * 1024;
+
+/** 1970-01-01 as FILETIME. */
+const UNIX_EPOCH = 116_444_736_000_000_000n;
+
+/**
+ * A guest from power-on: it takes note of the stop code its last start left, switches on the checks that were asked for,
+ * and only then loads drivers.
+ */
+export class Guest {
+  /** The stop that the start before this one ended in, as this guest found it in non-volatile memory. */
+  readonly previous: StopCodeState;
+  /** Checks that are on. */
+  readonly armed: readonly CheckRequest[];
+  readonly #kernel: Kernel;
+
+  /** @throws StopcodeError `guest/out-of-memory` when the partition's memory does not hold what it is to run */
+  constructor(options: GuestOptions) {
+    const { partition } = options;
+    this.previous = readStopCode(partition.nonVolatile);
+    const asked = joinChecks(readArmedChecks(partition.nonVolatile), this.#ownDiagnosis(options.procedures));
+    this.armed = asked.filter(({ check }) => isKnown(check));
+    const random = new Random(options.seed, `boot ${options.boot} of ${partition.name}`);
+    this.#kernel = withinMemory(partition, () => {
+      const kernel = new Kernel({
+        partition,
+        boot: options.boot,
+        random,
+        systemPtes: options.systemPtes,
+        startedAt: BigInt(options.startedAt.getTime()) * 10_000n + UNIX_EPOCH,
+        armed: new Set(this.armed.map(({ check }) => check as KernelCheck)),
+      });
+      this.#greet(kernel, asked);
+      start(kernel, options, random);
+      return kernel;
+    });
+  }
+
+  /** When the next event is due, in 100 ns since the start; Infinity when none is. */
+  get nextEvent(): number {
+    return this.#kernel.clock.next;
+  }
+
+  /** 100 ns since the start. */
+  get now(): number {
+    return this.#kernel.clock.now;
+  }
+
+  /** Records that armed checks have written. */
+  get checkRecordsWritten(): number {
+    return this.#kernel.checks.written;
+  }
+
+  /**
+   * Lets the next event happen; it may be the last: see the partition's state.
+   * @throws StopcodeError `guest/out-of-memory` when drivers use more memory than the partition has
+   */
+  step(): void {
+    withinMemory(this.#kernel.partition, () => this.#kernel.step());
+  }
+
+  /** Puts what the processors run into the virtual processors' registers. */
+  publish(): void {
+    this.#kernel.publish();
+  }
+
+  /** The checks of the procedures that belong to the last stop. */
+  #ownDiagnosis(procedures: readonly Procedure[]): readonly CheckRequest[] {
+    const { previous } = this;
+    if (previous.kind !== "stop") return [];
+    return procedures.filter(({ stopCode }) => stopCode === previous.stopCode).flatMap(({ arm }) => arm);
+  }
+
+  #greet(kernel: Kernel, asked: readonly CheckRequest[]): void {
+    const { partition, physical, processors } = kernel;
+    kernel.print(
+      `Windows kernel model, build ${BUILD_NUMBER}: ${processors.length} processors, ${physical.pages * 4} KiB, ntoskrnl at ${hex(kernel.nt.base)}`,
+    );
+    switch (this.previous.kind) {
+      case "stop": {
+        consumeStopCode(partition.nonVolatile);
+        const { stopCode, boot } = this.previous;
+        kernel.print(`boot ${boot} ended in ${hex(stopCode)} ${STOP_CODE_NAMES[stopCode] ?? ""}`.trimEnd());
+        break;
+      }
+      case "damaged":
+        kernel.print("the record of the last stop is damaged: it is not used");
+        break;
+      case "none":
+        break;
+    }
+    for (const { check, target } of asked)
+      kernel.print(
+        isKnown(check)
+          ? `armed: ${check}${target ? ` for ${target}` : ""}`
+          : `not armed: this kernel has no check ${check}`,
+      );
+  }
+}
+
+/** Creates the processes, and the thread that loads the drivers. */
+function start(kernel: Kernel, { drivers, processes, seed, boot, partition }: GuestOptions, random: Random): void {
+  const services = new Services(kernel);
+  const own = (seed ^ Math.imul(boot, 0x9e37_79b1)) >>> 0;
+  let parent = kernel.processes.system.id;
+  for (const name of SYSTEM_PROCESSES) {
+    const plain = { name, memoryBytes: SYSTEM_PROCESS_BYTES, private: false, canary: null };
+    parent = startUserProcess(kernel, services, parent, plain, own);
+  }
+  for (const wanted of processes) startUserProcess(kernel, services, parent, wanted, own);
+  const order = random.shuffle([...drivers]);
+  const thread = kernel.processes.createThread(
+    kernel.processes.system,
+    kernel.images.find("nt!Phase1Initialization").address,
+  );
+  thread.routine = loadDrivers(kernel, services, thread, order, new Random(own, partition.name).word());
+  kernel.dispatcher.makeReady(thread);
+}
+
+function withinMemory<T>(partition: Partition, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof OutOfPageFrames)) throw error;
+    throw new StopcodeError("guest/out-of-memory", `partition ${partition.name}: ${error.message}`, {
+      hint: "give the partition more memory, or its processes and drivers less to hold",
+    });
+  }
+}
+
+/** Leaves for the partition's next start what it is to check; what was armed before is not any more. */
+export function armForNextStart(partition: Partition, checks: readonly CheckRequest[]): void {
+  storeArmedChecks(partition.nonVolatile, checks);
+}
+
+const isKnown = (check: string): check is KernelCheck => (KERNEL_CHECKS as readonly string[]).includes(check);

@@ -1,0 +1,125 @@
+import { checkRecords, debuggerData64, listEntry64, CHECK_RECORDS_EXPORT as records } from "../../dumpfile/index.ts";
+import { call, callPointer, declare } from "../image/function.ts";
+import type { ImageDeclaration } from "../image/image-declaration.ts";
+import { POOL_DESCRIPTOR_BYTES } from "../memory/pool.ts";
+
+const MAX_PROCESSORS = 64;
+
+const threads = [
+  declare("KiStartSystemThread", { locals: 0x10 }, callPointer("SystemRoutine")),
+  declare(
+    "PspSystemThreadStartup",
+    { saves: ["rbx"], locals: 0x10 },
+    callPointer("StartRoutine"),
+    call("PsTerminateSystemThread"),
+  ),
+  declare("PspUserThreadStartup", { saves: ["rbx", "rdi"], locals: 0x20 }, call("KeWaitForSingleObject")),
+  declare("PsCreateSystemThread", { saves: ["rbx", "rsi", "rdi"], locals: 0x60 }, call("ExAllocatePoolWithTag")),
+  declare("PsTerminateSystemThread", { saves: ["rbx"] }, call("KiSwapThread")),
+  declare("KeDelayExecutionThread", { saves: ["rbx"], locals: 0x40 }, call("KiCommitThreadWait")),
+  declare("KeWaitForSingleObject", { saves: ["rbx", "rsi"], locals: 0x50 }, call("KiCommitThreadWait")),
+  declare("KiCommitThreadWait", { saves: ["rbx"], locals: 0x40 }, call("KiSwapThread")),
+  declare("KiSwapThread", { saves: ["rbx", "rdi"], locals: 0x60 }, call("KiSwapContext")),
+  declare("KiSwapContext", { saves: ["rbx", "rbp", "rsi", "rdi", "r12", "r13", "r14", "r15"], locals: 0xf0 }),
+  declare("KiIdleLoop", { locals: 0x10 }, call("PoIdle")),
+  declare("PoIdle", { saves: ["rbx", "rsi", "rdi"], locals: 0x80 }, call("hal!HalProcessorIdle")),
+];
+
+const memory = [
+  declare("ExAllocatePoolWithTag", { saves: ["rbx", "rsi", "rdi"], locals: 0x20 }, call("MiAllocatePoolPages")),
+  declare("ExFreePoolWithTag", { saves: ["rbx", "rbp", "rsi"], locals: 0x20 }, call("MiFreePoolPages")),
+  declare("MiAllocatePoolPages", { saves: ["rbx", "rsi"], locals: 0x40 }),
+  declare("MiFreePoolPages", { saves: ["rbx"], locals: 0x40 }),
+  declare("IoAllocateMdl", { saves: ["rbx", "rsi", "rdi"] }, call("ExAllocatePoolWithTag")),
+  declare("IoFreeMdl", { saves: ["rbx"] }, call("ExFreePoolWithTag")),
+  declare("MmBuildMdlForNonPagedPool", { saves: ["rbx"] }),
+  declare(
+    "MmMapLockedPagesSpecifyCache",
+    { saves: ["rbx", "rbp", "rsi", "rdi"], locals: 0x48 },
+    call("MiReservePtes"),
+    call("MiIssueNoPtesBugcheck"),
+  ),
+  declare("MmUnmapLockedPages", { saves: ["rbx", "rsi"], locals: 0x30 }, call("MiReleasePtes")),
+  declare("MiReservePtes", { saves: ["rbx", "rbp", "rsi", "rdi", "r14"], locals: 0x70 }),
+  declare("MiReleasePtes", { saves: ["rbx", "rsi", "rdi"], locals: 0x50 }),
+  declare("MiIssueNoPtesBugcheck", { saves: ["rbx"], locals: 0x20 }, call("KeBugCheckEx")),
+];
+
+const faults = [
+  declare("KiPageFault", { saves: ["rbp"], trap: true }, call("MmAccessFault"), call("KiBugCheckDispatch")),
+  declare("MmAccessFault", { saves: ["rbx", "rsi", "rdi", "r12"], locals: 0xa0 }, call("MiSystemFault")),
+  declare("MiSystemFault", { saves: ["rbx", "rbp", "rdi"], locals: 0x90 }, call("KeBugCheckEx")),
+  declare("KiBugCheckDispatch", { locals: 0x118 }, call("KeBugCheckEx")),
+  declare("KeBugCheckEx", { locals: 0x18 }, call("KeBugCheck2")),
+  declare("KeBugCheck2", { saves: ["rbx", "rbp", "rsi", "rdi", "r12"], locals: 0x5e0 }, call("hal!HalRequestIpi")),
+];
+
+const system = [
+  declare("KiSystemStartup", { locals: 0x40 }, call("KiIdleLoop")),
+  declare(
+    "Phase1Initialization",
+    { saves: ["rbx"], locals: 0x10 },
+    call("IopInitializeBootDrivers"),
+    call("MmZeroPageThread"),
+  ),
+  declare("MmZeroPageThread", { saves: ["rbx", "rsi", "rdi"], locals: 0x60 }, call("KeWaitForSingleObject")),
+  declare("IopInitializeBootDrivers", { saves: ["rbx", "rsi", "rdi"], locals: 0x90 }, call("IopLoadDriver")),
+  declare("IopLoadDriver", { saves: ["rbx", "rsi", "rdi", "r14"], locals: 0xb0 }, callPointer("DriverEntry")),
+  declare("IoCreateDevice", { saves: ["rbx", "rsi", "rdi"], locals: 0x60 }, call("ExAllocatePoolWithTag")),
+  declare("KfRaiseIrql", {}),
+  declare("KeLowerIrql", {}),
+];
+
+const variable = (name: string, bytes = 8) => ({ name, bytes });
+
+/** Variables a debugger is told of, by KDDEBUGGER_DATA64 or by name. */
+const data = [
+  variable("KdDebuggerDataBlock", debuggerData64.size),
+  variable("KdpDebuggerDataListHead", listEntry64.size),
+  variable("PsLoadedModuleList", listEntry64.size),
+  variable("PsActiveProcessHead", listEntry64.size),
+  variable("PsInitialSystemProcess"),
+  variable("PsIdleProcess"),
+  variable("KiProcessorBlock", 8 * MAX_PROCESSORS),
+  variable("KeNumberProcessors", 4),
+  variable("KeTimeIncrement", 4),
+  variable("KiBugcheckData", 5 * 8),
+  variable("NtBuildLab", 64),
+  variable("CmNtCSDVersion", 4),
+  variable("MmPhysicalMemoryBlock"),
+  variable("MmPfnDatabase"),
+  variable("MmFreePageListHead", 0x20),
+  variable("MmAvailablePages"),
+  variable("MmNumberOfPhysicalPages"),
+  variable("MmLowestPhysicalPage"),
+  variable("MmHighestPhysicalPage"),
+  variable("MmUnloadedDrivers"),
+  variable("MmLastUnloadedDriver", 4),
+  variable("MmSystemPtesStart"),
+  variable("MmSystemPtesEnd"),
+  variable("MiSystemPteBitmap", 0x20),
+  variable("MmNonPagedPoolStart"),
+  variable("MmNonPagedPoolEnd"),
+  variable("MmPagedPoolStart"),
+  variable("MmPagedPoolEnd"),
+  variable("MiNonPagedPool", POOL_DESCRIPTOR_BYTES),
+  variable("MiPagedPool", POOL_DESCRIPTOR_BYTES),
+  variable("MmHighestUserAddress"),
+  variable("MmSystemRangeStart"),
+  variable("MmUserProbeAddress"),
+  variable("PspCidTable"),
+  variable(records, checkRecords.size),
+];
+
+/** The kernel's image: what of Windows' kernel is modelled, with the names that Microsoft's public symbols have. */
+export const ntoskrnl: ImageDeclaration = {
+  name: "ntoskrnl.exe",
+  functions: [...threads, ...memory, ...faults, ...system],
+  data,
+  exportedData: [records, "PsInitialSystemProcess", "KeNumberProcessors", "NtBuildLab"],
+};
+
+export const hal: ImageDeclaration = {
+  name: "hal.dll",
+  functions: [declare("HalProcessorIdle", {}), declare("HalRequestIpi", { saves: ["rbx"] })],
+};

@@ -1,0 +1,250 @@
+import { layout, PAGE_SIZE, u16, u32, u64 } from "../../binary/index.ts";
+import { PageFault } from "../../hypervisor/index.ts";
+import { bugCheck } from "../faults/bug-check.ts";
+import { pageFault } from "../faults/page-fault.ts";
+import type { KernelFunction } from "../image/loaded-image.ts";
+import { type PoolKind, poolTag } from "../memory/pool.ts";
+import type { Thread } from "../threads/thread.ts";
+import type { Routine } from "../threads/wait.ts";
+import type { Kernel } from "./kernel.ts";
+
+/** MDL: which page frames a buffer lies in; their numbers follow. Source: Microsoft's public wdm.h documentation. */
+export const memoryDescriptorList = layout("MDL", 0x30, {
+  next: u64(0x00),
+  size: u16(0x08, "bytes, with the frame numbers"),
+  mdlFlags: u16(0x0a, "1: mapped to system addresses; 4: built for nonpaged pool"),
+  process: u64(0x10),
+  mappedSystemVa: u64(0x18),
+  startVa: u64(0x20, "of the buffer, rounded down to a page"),
+  byteCount: u32(0x28),
+  byteOffset: u32(0x2c),
+});
+
+const MDL_MAPPED_TO_SYSTEM_VA = 0x1;
+const MDL_SOURCE_IS_NONPAGED_POOL = 0x4;
+const DEVICE_OBJECT_BYTES = 0x150;
+
+/**
+ * What drivers call. Each service runs on the calling thread's stack, under the name that it has in Windows, and does its
+ * work on guest memory.
+ */
+export class Services {
+  readonly #kernel: Kernel;
+  readonly #functions = new Map<string, KernelFunction>();
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  ioCreateDevice(thread: Thread): bigint {
+    return thread.call(this.#nt("IoCreateDevice"), [], () => {
+      const device = this.#allocate(thread, "nonpaged", DEVICE_OBJECT_BYTES, "Devi");
+      this.#kernel.memory.processor.writeU32(device, (DEVICE_OBJECT_BYTES << 16) | 3); // type and size
+      return device;
+    });
+  }
+
+  psCreateSystemThread(caller: Thread, start: KernelFunction, routine: (thread: Thread) => Routine): void {
+    caller.call(this.#nt("PsCreateSystemThread"), [start.address], () => {
+      const thread = this.#kernel.processes.createThread(this.#kernel.processes.system, start.address);
+      thread.routine = this.#systemThread(thread, start, routine);
+      this.#kernel.dispatcher.makeReady(thread);
+    });
+  }
+
+  /** Address of the block, 0 when the pool is full. @param tag four letters */
+  exAllocatePoolWithTag(thread: Thread, kind: PoolKind, bytes: number, tag: string): bigint {
+    return this.#allocate(thread, kind, bytes, tag);
+  }
+
+  exFreePoolWithTag(thread: Thread, address: bigint): void {
+    thread.call(this.#nt("ExFreePoolWithTag"), [address], () => this.#free(address));
+  }
+
+  /** An MDL for a buffer, without its frames. */
+  ioAllocateMdl(thread: Thread, buffer: bigint, bytes: number): bigint {
+    return thread.call(this.#nt("IoAllocateMdl"), [buffer, BigInt(bytes)], () => {
+      const byteOffset = Number(buffer & 0xfffn);
+      const pages = Math.ceil((byteOffset + bytes) / PAGE_SIZE);
+      const size = memoryDescriptorList.size + pages * 8;
+      const mdl = this.#allocate(thread, "nonpaged", size, "Mdl ");
+      this.#kernel.memory.put(memoryDescriptorList, mdl, {
+        next: 0n,
+        size,
+        mdlFlags: 0,
+        process: 0n,
+        mappedSystemVa: 0n,
+        startVa: buffer - BigInt(byteOffset),
+        byteCount: bytes,
+        byteOffset,
+      });
+      return mdl;
+    });
+  }
+
+  mmBuildMdlForNonPagedPool(thread: Thread, mdl: bigint): void {
+    thread.call(this.#nt("MmBuildMdlForNonPagedPool"), [mdl], () => {
+      const { memory, tables } = this.#kernel;
+      const startVa = memory.processor.readU64(mdl + BigInt(memoryDescriptorList.fields.startVa.offset));
+      for (let page = 0; page < this.#pagesOf(mdl); page++) {
+        const frame = tables.translate(startVa + BigInt(page * PAGE_SIZE))! / PAGE_SIZE;
+        memory.processor.writeU64(mdl + BigInt(memoryDescriptorList.size + 8 * page), BigInt(frame));
+      }
+      memory.put(memoryDescriptorList, mdl, { mdlFlags: MDL_SOURCE_IS_NONPAGED_POOL });
+    });
+  }
+
+  /** Maps the MDL's frames by a run of system PTEs. Without one that long the guest stops: 0x3F, or 0xD8 while PTEs are tracked. */
+  mmMapLockedPagesSpecifyCache(thread: Thread, mdl: bigint): bigint {
+    return thread.call(this.#nt("MmMapLockedPagesSpecifyCache"), [mdl], () => {
+      const { memory, systemPtes } = this.#kernel;
+      const pages = this.#pagesOf(mdl);
+      const first = this.#reservePtes(thread, pages);
+      const frames = Array.from({ length: pages }, (_, page) =>
+        memory.processor.readU32(mdl + BigInt(memoryDescriptorList.size + 8 * page)),
+      );
+      systemPtes.fill(first, frames);
+      const byteOffset = BigInt(memory.processor.readU32(mdl + BigInt(memoryDescriptorList.fields.byteOffset.offset)));
+      const address = systemPtes.address(first) + byteOffset;
+      memory.put(memoryDescriptorList, mdl, {
+        mdlFlags: MDL_SOURCE_IS_NONPAGED_POOL | MDL_MAPPED_TO_SYSTEM_VA,
+        mappedSystemVa: address,
+      });
+      return address;
+    });
+  }
+
+  mmUnmapLockedPages(thread: Thread, address: bigint, mdl: bigint): void {
+    thread.call(this.#nt("MmUnmapLockedPages"), [address, mdl], () => {
+      const { memory, systemPtes, checks } = this.#kernel;
+      const first = systemPtes.indexOf(address);
+      const pages = this.#pagesOf(mdl);
+      thread.call(this.#nt("MiReleasePtes"), [BigInt(first), BigInt(pages)], () => {
+        systemPtes.release(first, pages);
+        if (checks.tracksPtes) checks.released(first, pages);
+      });
+      memory.put(memoryDescriptorList, mdl, { mdlFlags: MDL_SOURCE_IS_NONPAGED_POOL, mappedSystemVa: 0n });
+    });
+  }
+
+  ioFreeMdl(thread: Thread, mdl: bigint): void {
+    thread.call(this.#nt("IoFreeMdl"), [mdl], () => {
+      thread.call(this.#nt("ExFreePoolWithTag"), [mdl], () => this.#free(mdl));
+    });
+  }
+
+  /** Gives the processor up for so long. */
+  *keDelayExecutionThread(thread: Thread, seconds: number): Routine {
+    const chain = ["KeDelayExecutionThread", "KiCommitThreadWait", "KiSwapThread", "KiSwapContext"];
+    for (const name of chain) thread.enter(this.#nt(name), [thread.object]);
+    yield { kind: "sleep", seconds };
+    for (const _ of chain) thread.leave();
+  }
+
+  /** Puts the thread where one stands that waits for an object which is never signalled. */
+  enterWait(thread: Thread): void {
+    for (const name of ["KeWaitForSingleObject", "KiCommitThreadWait", "KiSwapThread", "KiSwapContext"])
+      thread.enter(this.#nt(name), [thread.object]);
+  }
+
+  /** Raises the IRQL of the thread's processor and tells what it was. */
+  kfRaiseIrql(thread: Thread, irql: number): number {
+    return thread.call(this.#nt("KfRaiseIrql"), [BigInt(irql)], () => this.#setIrql(thread, irql));
+  }
+
+  /** Back to the IRQL that was in force before it was raised. */
+  keLowerIrql(thread: Thread, irql: number): void {
+    thread.call(this.#nt("KeLowerIrql"), [BigInt(irql)], () => this.#setIrql(thread, irql));
+  }
+
+  /** An instruction of the current function that reads memory: its place is the site. */
+  load(thread: Thread, site: string, address: bigint): bigint {
+    return this.#access(thread, site, address, () => this.#kernel.memory.processor.readU64(address));
+  }
+
+  /** An instruction of the current function that writes memory. */
+  store(thread: Thread, site: string, address: bigint, value: bigint): void {
+    this.#access(thread, site, address, () => this.#kernel.memory.processor.writeU64(address, value));
+  }
+
+  #access<T>(thread: Thread, site: string, address: bigint, access: () => T): T {
+    thread.setRegister("rcx", address);
+    try {
+      return access();
+    } catch (error) {
+      if (error instanceof PageFault) return pageFault(this.#kernel, thread, error, thread.siteAddress(site));
+      throw error;
+    }
+  }
+
+  #setIrql({ processor }: Thread, irql: number): number {
+    const old = processor!.irql;
+    processor!.irql = irql;
+    processor!.virtual.registers.cr8 = BigInt(irql);
+    return old;
+  }
+
+  *#systemThread(thread: Thread, start: KernelFunction, routine: (thread: Thread) => Routine): Routine {
+    thread.enter(this.#nt("KiStartSystemThread"));
+    thread.enter(this.#nt("PspSystemThreadStartup"), [start.address], "SystemRoutine");
+    yield* thread.callWaiting(start, [], () => routine(thread), "StartRoutine");
+    thread.enter(this.#nt("PsTerminateSystemThread"));
+    thread.enter(this.#nt("KiSwapThread"));
+    thread.enter(this.#nt("KiSwapContext"));
+  }
+
+  #reservePtes(thread: Thread, pages: number): number {
+    const { systemPtes, checks, images } = this.#kernel;
+    const first = thread.call(this.#nt("MiReservePtes"), [BigInt(pages)], () => {
+      const index = systemPtes.reserve(pages);
+      if (index < 0 || !checks.tracksPtes) return index;
+      const caller = thread.callerIn((frame) => frame.image !== this.#kernel.nt);
+      checks.reserved(index, pages, caller, images.imageAt(caller)?.base ?? 0n);
+      return index;
+    });
+    return first < 0 ? this.#noPtes(thread, pages) : first;
+  }
+
+  /** Bug check 0x3F names nobody; with the records of PTE tracking at hand, 0xD8 names who holds the most. */
+  #noPtes(thread: Thread, pages: number): never {
+    const { systemPtes, checks, modules } = this.#kernel;
+    const [free, total] = [BigInt(systemPtes.free), BigInt(systemPtes.total)];
+    thread.enter(this.#nt("MiIssueNoPtesBugcheck"), [BigInt(pages)]);
+    const biggest = checks.biggestUser();
+    if (!biggest) return bugCheck(this.#kernel, thread, 0x3f, [0n, BigInt(pages), free, total]);
+    const name = modules.nameOf(biggest.moduleBase);
+    return bugCheck(this.#kernel, thread, 0xd8, [name, BigInt(biggest.heldPtes), free, total]);
+  }
+
+  #allocate(thread: Thread, kind: PoolKind, bytes: number, tag: string): bigint {
+    return thread.call(
+      this.#nt("ExAllocatePoolWithTag"),
+      [kind === "nonpaged" ? 0n : 1n, BigInt(bytes), BigInt(poolTag(tag))],
+      () => this.#poolOf(kind).allocate(bytes, poolTag(tag)),
+    );
+  }
+
+  #free(address: bigint): void {
+    const { nonPagedPool, pagedPool } = this.#kernel;
+    (nonPagedPool.contains(address) ? nonPagedPool : pagedPool).free(address);
+  }
+
+  #poolOf(kind: PoolKind) {
+    return kind === "nonpaged" ? this.#kernel.nonPagedPool : this.#kernel.pagedPool;
+  }
+
+  #pagesOf(mdl: bigint): number {
+    const { processor } = this.#kernel.memory;
+    const size = processor.readU16(mdl + BigInt(memoryDescriptorList.fields.size.offset));
+    return (size - memoryDescriptorList.size) / 8;
+  }
+
+  #nt(name: string): KernelFunction {
+    let found = this.#functions.get(name);
+    if (!found) {
+      found = this.#kernel.images.find(`nt!${name}`);
+      this.#functions.set(name, found);
+    }
+    return found;
+  }
+}

@@ -1,0 +1,218 @@
+import { PAGE_SIZE } from "../../binary/index.ts";
+import { POOL_UNIT, poolHeader } from "../../dumpfile/index.ts";
+import type { KernelMemory } from "./kernel-memory.ts";
+import type { PageFrames } from "./page-frames.ts";
+import { PAGE_KIND } from "./page-table-entry.ts";
+import type { PageTables } from "./page-tables.ts";
+
+/** Pages of a pool's range of addresses; they get memory when they are first used. */
+export const POOL_PAGES = 4096;
+
+const UNITS_PER_PAGE = PAGE_SIZE / POOL_UNIT;
+const LARGEST_UNITS = UNITS_PER_PAGE - 1;
+
+/** A pool's descriptor in .data: counters, one list of free blocks for each size, and which pages are taken. */
+const LISTS = 0x20n;
+const USED_PAGES = LISTS + BigInt(UNITS_PER_PAGE) * 16n;
+/** A second bitmap: the last page of each allocation of pages. */
+const LAST_PAGES = USED_PAGES + BigInt(POOL_PAGES / 8);
+export const POOL_DESCRIPTOR_BYTES = Number(LAST_PAGES) + POOL_PAGES / 8;
+const ALLOCATIONS = 0x00n;
+const FREES = 0x08n;
+const PAGES_IN_USE = 0x10n;
+
+export type PoolKind = "nonpaged" | "paged";
+const POOL_TYPE: Readonly<Record<PoolKind, number>> = { nonpaged: 0, paged: 1 };
+/** In `poolType` of a header: the type plus one, and this bit while the block is allocated. */
+const IN_USE = 0x2;
+
+/** Four letters as a pool tag holds them: the first in the lowest byte. */
+export const poolTag = (letters: string): number =>
+  [...letters.padEnd(4, " ")].reduce((tag, letter, index) => tag | (letter.charCodeAt(0) << (8 * index)), 0) >>> 0;
+
+/**
+ * One pool. Blocks below a page have a POOL_HEADER and are split and joined within their page; larger ones are whole
+ * pages. Headers, lists and bitmaps lie in guest memory, nothing of a pool lies anywhere else.
+ */
+export class Pool {
+  readonly kind: PoolKind;
+  readonly start: bigint;
+  readonly #memory: KernelMemory;
+  readonly #tables: PageTables;
+  readonly #frames: PageFrames;
+  readonly #descriptor: bigint;
+
+  constructor(
+    kind: PoolKind,
+    place: { readonly start: bigint; readonly descriptor: bigint },
+    memory: KernelMemory,
+    tables: PageTables,
+    frames: PageFrames,
+  ) {
+    this.kind = kind;
+    this.start = place.start;
+    this.#descriptor = place.descriptor;
+    this.#memory = memory;
+    this.#tables = tables;
+    this.#frames = frames;
+    tables.entry(this.start); // the root's entry has to be there before other processes share it
+    for (let units = 0; units < UNITS_PER_PAGE; units++) memory.initializeList(this.#list(units));
+  }
+
+  get end(): bigint {
+    return this.start + BigInt(POOL_PAGES * PAGE_SIZE);
+  }
+
+  contains(address: bigint): boolean {
+    return address >= this.start && address < this.end;
+  }
+
+  /** Address of a block of at least so many bytes; 0 when the pool is full. */
+  allocate(bytes: number, tag: number): bigint {
+    this.#count(ALLOCATIONS, 1n);
+    const units = Math.ceil((bytes + poolHeader.size) / POOL_UNIT);
+    if (units > LARGEST_UNITS) return this.allocatePages(Math.ceil(bytes / PAGE_SIZE));
+    const { processor } = this.#memory;
+    for (let candidate = units; candidate < UNITS_PER_PAGE; candidate++) {
+      const list = this.#list(candidate);
+      const link = processor.readU64(list);
+      if (link === list) continue;
+      this.#memory.removeEntry(link);
+      return this.#take(link - BigInt(poolHeader.size), units, tag);
+    }
+    const page = this.allocatePages(1);
+    if (page === 0n) return 0n;
+    // A page of blocks begins as one that takes all but the last unit, which is never handed out.
+    this.#header(page, { previousSize: 0, blockSize: LARGEST_UNITS });
+    return this.#take(page, units, tag);
+  }
+
+  free(address: bigint): void {
+    this.#count(FREES, 1n);
+    if ((address & 0xfffn) === 0n) this.freePages(address);
+    else this.#freeBlock(address - BigInt(poolHeader.size));
+  }
+
+  #freeBlock(freed: bigint): void {
+    let block = freed;
+    let { blockSize, previousSize } = this.#sizes(block);
+    const next = block + BigInt(blockSize * POOL_UNIT);
+    if (!isPageEnd(next) && this.#isFree(next)) {
+      this.#memory.removeEntry(next + BigInt(poolHeader.size));
+      blockSize += this.#memory.processor.readU8(next + BigInt(poolHeader.fields.blockSize.offset));
+    }
+    const before = block - BigInt(previousSize * POOL_UNIT);
+    if (previousSize > 0 && this.#isFree(before)) {
+      this.#memory.removeEntry(before + BigInt(poolHeader.size));
+      blockSize += previousSize;
+      previousSize = this.#memory.processor.readU8(before);
+      block = before;
+    }
+    this.#header(block, { previousSize, blockSize });
+    this.#tellNext(block, blockSize);
+    this.#memory.insertHead(this.#list(blockSize), block + BigInt(poolHeader.size));
+  }
+
+  /** Consecutive pages, zeroed; 0 when there is no such run. */
+  allocatePages(count: number): bigint {
+    const first = this.#findPages(count);
+    if (first < 0) return 0n;
+    for (let page = first; page < first + count; page++) {
+      this.#setBit(USED_PAGES, page, true);
+      this.#tables.map(this.#page(page), this.#frames.takeZeroed(), PAGE_KIND.kernelData);
+    }
+    this.#setBit(LAST_PAGES, first + count - 1, true);
+    this.#count(PAGES_IN_USE, BigInt(count));
+    return this.#page(first);
+  }
+
+  freePages(address: bigint): void {
+    let page = Number((address - this.start) / BigInt(PAGE_SIZE));
+    for (let last = false; !last; page++) {
+      last = this.#bit(LAST_PAGES, page);
+      this.#setBit(USED_PAGES, page, false);
+      this.#setBit(LAST_PAGES, page, false);
+      const frame = this.#tables.unmap(this.#page(page));
+      if (frame !== null) this.#frames.give(frame);
+      this.#count(PAGES_IN_USE, -1n);
+    }
+  }
+
+  /** Cuts what is too much off a free block and marks the rest as taken. */
+  #take(block: bigint, units: number, tag: number): bigint {
+    const { blockSize, previousSize } = this.#sizes(block);
+    const left = blockSize - units;
+    const given = left > 1 ? units : blockSize;
+    if (left > 1) {
+      const rest = block + BigInt(units * POOL_UNIT);
+      this.#header(rest, { previousSize: units, blockSize: left });
+      this.#tellNext(rest, left);
+      this.#memory.insertHead(this.#list(left), rest + BigInt(poolHeader.size));
+    }
+    this.#memory.put(poolHeader, block, {
+      previousSize,
+      blockSize: given,
+      poolType: (POOL_TYPE[this.kind] + 1) | IN_USE,
+      poolTag: tag,
+      processBilled: 0n,
+    });
+    return block + BigInt(poolHeader.size);
+  }
+
+  #sizes(block: bigint): { blockSize: number; previousSize: number } {
+    const header = this.#memory.processor.readU32(block);
+    const shift = (field: { readonly offset: number }) => (header >>> (8 * field.offset)) & 0xff;
+    return { blockSize: shift(poolHeader.fields.blockSize), previousSize: shift(poolHeader.fields.previousSize) };
+  }
+
+  #header(block: bigint, sizes: { previousSize: number; blockSize: number }): void {
+    this.#memory.put(poolHeader, block, { ...sizes, poolType: 0 });
+  }
+
+  /** The block behind keeps the size of the one before it, so that both can be joined. */
+  #tellNext(block: bigint, units: number): void {
+    const next = block + BigInt(units * POOL_UNIT);
+    if (!isPageEnd(next)) this.#memory.processor.writeU8(next, units);
+  }
+
+  #isFree(block: bigint): boolean {
+    return this.#memory.processor.readU8(block + BigInt(poolHeader.fields.poolType.offset)) === 0;
+  }
+
+  #list(units: number): bigint {
+    return this.#descriptor + LISTS + BigInt(units * 16);
+  }
+
+  #page(index: number): bigint {
+    return this.start + BigInt(index * PAGE_SIZE);
+  }
+
+  #count(counter: bigint, by: bigint): void {
+    const { processor } = this.#memory;
+    processor.writeU64(this.#descriptor + counter, processor.readU64(this.#descriptor + counter) + by);
+  }
+
+  #findPages(count: number): number {
+    const used = this.#memory.processor.read(this.#descriptor + USED_PAGES, POOL_PAGES / 8);
+    for (let page = 0, run = 0; page < POOL_PAGES; page++) {
+      run = (used[page >> 3]! >> (page & 7)) & 1 ? 0 : run + 1;
+      if (run === count) return page - count + 1;
+    }
+    return -1;
+  }
+
+  #bit(bitmap: bigint, page: number): boolean {
+    return ((this.#memory.processor.readU8(this.#descriptor + bitmap + BigInt(page >> 3)) >> (page & 7)) & 1) === 1;
+  }
+
+  #setBit(bitmap: bigint, page: number, value: boolean): void {
+    const at = this.#descriptor + bitmap + BigInt(page >> 3);
+    const old = this.#memory.processor.readU8(at);
+    this.#memory.processor.writeU8(at, value ? old | (1 << (page & 7)) : old & ~(1 << (page & 7)));
+  }
+}
+
+/** The last unit of a page belongs to no block. */
+function isPageEnd(address: bigint): boolean {
+  return Number(address & 0xfffn) >= PAGE_SIZE - POOL_UNIT;
+}

@@ -1,0 +1,281 @@
+import type { PageRun, PhysicalMemory } from "../../binary/index.ts";
+import { StopcodeError } from "../../binary/index.ts";
+import {
+  armForNextStart,
+  driverFile,
+  Guest,
+  type Procedure,
+  TICKS_PER_SECOND,
+  type UserProcess,
+} from "../../guest/index.ts";
+import { Hypervisor, type Partition } from "../../hypervisor/index.ts";
+import type { ArmedCheck, CrashNote, Host, HostEvent, HostPartition, HostProcessor, PartitionState } from "../host.ts";
+import type { Scenario, ScenarioPartition } from "./scenario/schema.ts";
+
+/** A partition, the guest in it, and where its clock stands against the host's. */
+interface Machine {
+  readonly wanted: ScenarioPartition;
+  readonly partition: Partition;
+  guest: Guest;
+  boot: number;
+  /** Host time of the guest's start, moved on by every pause; in 100 ns. */
+  startedAt: number;
+  paused: boolean;
+  pausedAt: number;
+  /** Host time at which this start is over, if nothing stops before. */
+  until: number;
+}
+
+export interface EmulatedHostOptions {
+  /** In place of the scenario's own. */
+  readonly seed?: number;
+  /** What the guests' kernels do by themselves about the stop code their last start left; nothing when left out. */
+  readonly procedures?: readonly Procedure[];
+}
+
+/**
+ * A host that runs a scenario: a hypervisor, a guest in every partition, and one virtual clock. Nothing depends on the
+ * time of day or on the machine it runs on: the same scenario and seed give the same events and the same bytes of memory.
+ */
+export class EmulatedHost implements Host {
+  readonly name: string;
+  readonly startedAt: Date;
+  readonly scenario: Scenario;
+  readonly seed: number;
+  readonly #hypervisor: Hypervisor;
+  readonly #dumper: Partition;
+  readonly #machines = new Map<string, Machine>();
+  readonly #started: HostEvent[] = [];
+  readonly #procedures: readonly Procedure[];
+  /** Host time in 100 ns. */
+  #now = 0;
+  #events = 0;
+
+  /**
+   * Boots every partition; the first events are their starts.
+   * @throws StopcodeError `hypervisor/out-of-memory`, `guest/out-of-memory` when the scenario asks for more than it gives
+   */
+  constructor(scenario: Scenario, options: EmulatedHostOptions = {}) {
+    this.scenario = scenario;
+    this.#procedures = options.procedures ?? [];
+    this.name = scenario.host.name;
+    this.seed = options.seed ?? scenario.seed;
+    this.startedAt = new Date(scenario.clock);
+    this.#hypervisor = new Hypervisor({ memoryBytes: scenario.host.memory });
+    this.#dumper = this.#hypervisor.createPartition({
+      name: scenario.dumpPartition.name,
+      memoryBytes: scenario.dumpPartition.memory,
+      processors: 1,
+      rights: "all-physical-memory",
+    });
+    this.#hypervisor.designateDumpPartition(this.#dumper);
+    for (const wanted of scenario.partitions) this.#create(wanted);
+  }
+
+  partitions(): readonly HostPartition[] {
+    return [...this.#machines.values()].map(({ wanted, partition, paused }) => ({
+      name: wanted.name,
+      state: stateOf(partition, paused),
+      memoryBytes: wanted.memory,
+      processors: wanted.processors,
+      policy: {
+        dump: wanted.stateless ? "stateless" : "pages",
+        format: wanted.dump.format,
+        recipients: wanted.owners,
+        leaveOut: wanted.dump.leaveOut,
+      },
+    }));
+  }
+
+  nextEvent(): Promise<HostEvent> {
+    return new Promise((resolve) => resolve(this.#run()));
+  }
+
+  async pause(name: string): Promise<void> {
+    const machine = this.#machine(name);
+    if (machine.paused) return;
+    machine.partition.suspend();
+    machine.paused = true;
+    machine.pausedAt = this.#now;
+  }
+
+  async resume(name: string): Promise<void> {
+    const machine = this.#machine(name);
+    if (!machine.paused) return;
+    if (machine.partition.state !== "crashed") machine.partition.resume();
+    machine.paused = false;
+    const pause = this.#now - machine.pausedAt;
+    machine.startedAt += pause;
+    machine.until += pause;
+  }
+
+  async restart(name: string, { arm }: { readonly arm: readonly ArmedCheck[] }): Promise<void> {
+    const machine = this.#machine(name);
+    armForNextStart(machine.partition, arm);
+    machine.partition.reset();
+    machine.boot++;
+    machine.paused = false;
+    machine.startedAt = this.#now;
+    machine.until = this.#now + this.#bootTicks;
+    machine.guest = this.#bootGuest(machine.wanted, machine.partition, machine.boot);
+    this.#announce(machine);
+  }
+
+  memory(name: string): PhysicalMemory {
+    return this.#hypervisor.guestMemory(this.#dumper, this.#machine(name).partition);
+  }
+
+  privatePages(name: string): readonly PageRun[] {
+    return this.#machine(name).partition.privateRuns();
+  }
+
+  processors(name: string): readonly HostProcessor[] {
+    const { guest, partition } = this.#machine(name);
+    guest.publish();
+    return partition.processors.map(({ index, registers }) => ({ index, registers: { ...registers } }));
+  }
+
+  crashNote(name: string): CrashNote {
+    const header = this.#machine(name).partition.crashNote();
+    return header ? { kind: "windows", header } : { kind: "none" };
+  }
+
+  console(name: string): string {
+    return this.#machine(name).partition.console;
+  }
+
+  counters(): Readonly<Record<string, number>> {
+    const guests = [...this.#machines.values()].map(({ guest }) => guest);
+    return {
+      ...this.#hypervisor.counters(),
+      guestEvents: this.#events,
+      checkRecordsWritten: guests.reduce((sum, guest) => sum + guest.checkRecordsWritten, 0),
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const { partition } of this.#machines.values()) this.#hypervisor.destroy(partition);
+    this.#machines.clear();
+  }
+
+  /** Which start of a partition is running, from 1. */
+  bootOf(name: string): number {
+    return this.#machine(name).boot;
+  }
+
+  /** A partition's non-volatile store, as it is: where its kernel leaves the stop code and finds the checks to arm. */
+  nonVolatile(name: string): Uint8Array {
+    return this.#machine(name).partition.nonVolatile;
+  }
+
+  get #bootTicks(): number {
+    return this.scenario.duration * TICKS_PER_SECOND;
+  }
+
+  /** Lets guests' events happen in the order of the host's clock until one is worth telling. */
+  #run(): HostEvent {
+    const announced = this.#started.shift();
+    if (announced) return announced;
+    for (;;) {
+      const machine = this.#next();
+      if (!machine) return { kind: "finished", atSeconds: this.#now / TICKS_PER_SECOND };
+      this.#now = machine.startedAt + machine.guest.nextEvent;
+      machine.guest.step();
+      this.#events++;
+      if (machine.partition.state === "crashed") return this.#crashOf(machine);
+    }
+  }
+
+  /** The machine whose event is due first; of several, the one the scenario names first. */
+  #next(): Machine | null {
+    let first: Machine | null = null;
+    let at = Number.POSITIVE_INFINITY;
+    for (const machine of this.#machines.values()) {
+      if (machine.partition.state !== "running") continue;
+      const due = machine.startedAt + machine.guest.nextEvent;
+      if (due < at && due <= machine.until) {
+        at = due;
+        first = machine;
+      }
+    }
+    return first;
+  }
+
+  #crashOf(machine: Machine): HostEvent {
+    const { partition, guest } = machine;
+    const { parameters, message } = partition.crash!;
+    return {
+      kind: "crashed",
+      partition: partition.name,
+      atSeconds: guest.now / TICKS_PER_SECOND,
+      at: this.#clock(),
+      stopCode: Number(parameters[0]),
+      parameters: [parameters[1], parameters[2], parameters[3], parameters[4]],
+      message,
+    };
+  }
+
+  #create(wanted: ScenarioPartition): void {
+    const partition = this.#hypervisor.createPartition({
+      name: wanted.name,
+      memoryBytes: wanted.memory,
+      processors: wanted.processors,
+    });
+    const guest = this.#bootGuest(wanted, partition, 1);
+    const machine: Machine = {
+      wanted,
+      partition,
+      guest,
+      boot: 1,
+      startedAt: 0,
+      paused: false,
+      pausedAt: 0,
+      until: this.#bootTicks,
+    };
+    this.#machines.set(wanted.name, machine);
+    this.#announce(machine);
+  }
+
+  #bootGuest(wanted: ScenarioPartition, partition: Partition, boot: number): Guest {
+    return new Guest({
+      partition,
+      boot,
+      seed: this.seed,
+      startedAt: this.#clock(),
+      systemPtes: wanted.systemPtes,
+      procedures: this.#procedures,
+      drivers: wanted.drivers.map(driverFile),
+      processes: wanted.processes.map(
+        ({ name, memory, private: isPrivate, canary }): UserProcess => ({
+          name,
+          memoryBytes: memory,
+          private: isPrivate,
+          canary: canary ?? null,
+        }),
+      ),
+    });
+  }
+
+  /** The time of day on the host. */
+  #clock(): Date {
+    return new Date(this.startedAt.getTime() + this.#now / (TICKS_PER_SECOND / 1000));
+  }
+
+  #announce({ partition, guest }: Machine): void {
+    this.#started.push({ kind: "started", partition: partition.name, armed: guest.armed });
+  }
+
+  #machine(name: string): Machine {
+    const machine = this.#machines.get(name);
+    if (!machine)
+      throw new StopcodeError("host/unknown-partition", `host ${this.name} has no partition ${name}`, {
+        hint: `it has ${[...this.#machines.keys()].join(", ")}`,
+      });
+    return machine;
+  }
+}
+
+function stateOf(partition: Partition, paused: boolean): PartitionState {
+  if (partition.state === "crashed") return "crashed";
+  return paused ? "paused" : partition.state === "running" ? "running" : "stopped";
+}

@@ -1,0 +1,83 @@
+import type { Scenario } from "./schema.ts";
+
+/** Something that each part of a scenario may say, but not all of them together. */
+export interface Contradiction {
+  readonly code: string;
+  readonly message: string;
+  readonly path: readonly (string | number)[];
+  readonly hint: string;
+}
+
+/** What a kernel takes for itself: images, page tables, the page-frame database, pools, processes of its own. */
+const KERNEL_BYTES = 8 * 2 ** 20;
+
+const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+
+/** What the schema cannot say: names are unique, memory suffices, and what is expected can happen. */
+export function contradictions(scenario: Scenario): Contradiction[] {
+  const { partitions, host, dumpPartition, expect } = scenario;
+  const found: Contradiction[] = [];
+  const names = new Set([dumpPartition.name]);
+  partitions.forEach(({ name, memory, drivers, processes, owners }, index) => {
+    if (names.has(name))
+      found.push({
+        code: "scenario/name-taken",
+        message: `there is a partition ${name} already`,
+        path: ["partitions", index, "name"],
+        hint: "give every partition a name of its own; the dump partition has one too",
+      });
+    names.add(name);
+    const used = processes.reduce((sum, process) => sum + process.memory, KERNEL_BYTES);
+    if (used > memory)
+      found.push({
+        code: "scenario/partition-memory",
+        message: `partition ${name} has ${mebibytes(memory)}; its kernel and its processes need ${mebibytes(used)}`,
+        path: ["partitions", index, "memory"],
+        hint: "give the partition more memory, or its processes less",
+      });
+    drivers.forEach((driver, position) => {
+      if (drivers.findIndex((other) => other.name === driver.name) !== position)
+        found.push({
+          code: "scenario/name-taken",
+          message: `partition ${name} has a driver ${driver.name} already`,
+          path: ["partitions", index, "drivers", position, "name"],
+          hint: "give every driver of a partition a name of its own",
+        });
+    });
+    processes.forEach((process, position) => {
+      if (process.private && owners.length === 0)
+        found.push({
+          code: "scenario/no-owner",
+          message: `${process.name} is private, but partition ${name} has no owners to seal its pages for`,
+          path: ["partitions", index, "processes", position, "private"],
+          hint: "add `owners:` with an age recipient to the partition",
+        });
+    });
+  });
+  const needed = partitions.reduce((sum, { memory }) => sum + memory, dumpPartition.memory);
+  if (needed > host.memory)
+    found.push({
+      code: "scenario/host-memory",
+      message: `the partitions need ${mebibytes(needed)}, the host has ${mebibytes(host.memory)}`,
+      path: ["host", "memory"],
+      hint: "give the host more memory, or the partitions less",
+    });
+  expect.forEach(({ partition, culprit }, index) => {
+    const subject = partitions.find(({ name }) => name === partition);
+    if (!subject)
+      found.push({
+        code: "scenario/unknown-partition",
+        message: `there is no partition ${partition}`,
+        path: ["expect", index, "partition"],
+        hint: `there are: ${partitions.map(({ name }) => name).join(", ")}`,
+      });
+    else if (culprit?.endsWith(".sys") && !subject.drivers.some(({ name }) => name === culprit))
+      found.push({
+        code: "scenario/unknown-driver",
+        message: `partition ${partition} has no driver ${culprit}`,
+        path: ["expect", index, "culprit"],
+        hint: `it has: ${subject.drivers.map(({ name }) => name).join(", ")}`,
+      });
+  });
+  return found;
+}

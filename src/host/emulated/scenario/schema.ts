@@ -1,0 +1,95 @@
+import { z } from "zod";
+import { driver, duration, MOST_SYSTEM_PTES, size } from "../../../guest/index.ts";
+
+const name = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,30}$/, { error: "expected a short name: lower-case letters, digits and dashes" })
+  .meta({ description: "Lower-case letters, digits and dashes" });
+
+const privateProcess = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[\w.-]{1,14}$/, { error: "expected an image name of at most 14 letters, such as vaultd.exe" }),
+  memory: size.prefault("1 MiB").meta({ description: "Memory of its own, besides its image and its stack" }),
+  private: z
+    .boolean()
+    .default(false)
+    .meta({ description: "Its pages are marked private: a dump holds them sealed for the owners, never in clear" }),
+  canary: z
+    .string()
+    .min(16)
+    .max(64)
+    .optional()
+    .meta({ description: "A text that stands in several of its pages, by which a leak into a dump can be told" }),
+});
+
+const partition = z.strictObject({
+  name,
+  memory: size.prefault("64 MiB"),
+  processors: z.int().min(1).max(4).default(2),
+  systemPtes: z
+    .int()
+    .min(1024)
+    .max(MOST_SYSTEM_PTES)
+    .multipleOf(512)
+    .default(16_384)
+    .meta({ description: "System page-table entries: how many pages its drivers can map at one time" }),
+  stateless: z
+    .boolean()
+    .default(false)
+    .meta({ description: "It can be made again from nothing, so no page of it is ever stored" }),
+  owners: z
+    .array(z.string().regex(/^age1[02-9ac-hj-np-z]{58}$/, { error: "expected an age recipient (age1…)" }))
+    .default([])
+    .meta({ description: "age recipients of the people whom private pages are sealed for" }),
+  dump: z
+    .strictObject({
+      format: z.enum(["windows-bitmap", "windows-full", "elf-vmcore"]).default("windows-bitmap"),
+      leaveOut: z.array(z.enum(["zero"])).default([]),
+    })
+    .prefault({}),
+  drivers: z.array(driver).default([]),
+  processes: z.array(privateProcess).default([]),
+});
+
+const stop = z.strictObject({
+  partition: name,
+  stopCode: z.int().positive().meta({ description: "Stop code, such as 0x3F" }),
+  culprit: z.string().optional().meta({ description: "Who is to be named, such as leakdrv.sys" }),
+});
+
+/** A scenario as people write it: an emulated host, what runs on it, and how it is to end. */
+export const scenarioSchema = z.strictObject({
+  name,
+  description: z.string(),
+  seed: z.int().min(0).max(0xffff_ffff).default(1).meta({
+    description: "Everything that chance decides comes from it: the same seed gives the same bytes of memory",
+  }),
+  clock: z.iso
+    .datetime({ error: "expected a UTC time, such as 2026-01-15T03:12:00Z" })
+    .default("2026-01-15T03:12:00Z")
+    .meta({ description: "The time of day when the host starts, in UTC" }),
+  host: z.strictObject({
+    name,
+    memory: size.prefault("1 GiB"),
+    processors: z.int().min(1).max(64).default(4),
+  }),
+  boots: z
+    .int()
+    .min(1)
+    .max(10)
+    .default(1)
+    .meta({ description: "How often a partition that stopped is started again, and the first time" }),
+  duration: duration.prefault("90 s").meta({ description: "How long a boot goes on when nothing stops" }),
+  expect: z.array(stop).default([]).meta({ description: "The stops that the scenario ends in, boot by boot" }),
+  dumpPartition: z.strictObject({ name: name.default("dump"), memory: size.prefault("16 MiB") }).prefault({}),
+  partitions: z.array(partition).min(1),
+});
+
+export type Scenario = z.output<typeof scenarioSchema>;
+export type ScenarioPartition = Scenario["partitions"][number];
+
+/** The JSON schema of a scenario file, for editors and for people: fixtures/scenarios/scenario.schema.json. */
+export function scenarioJsonSchema(): z.core.JSONSchema.BaseSchema {
+  return z.toJSONSchema(scenarioSchema, { io: "input" });
+}

@@ -1,0 +1,168 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { StopcodeError } from "../../src/binary/index.ts";
+import { loadScenario, parseScenario, scenarioJsonSchema } from "../../src/host/index.ts";
+
+const folder = new URL("../../fixtures/scenarios/", import.meta.url).pathname;
+const files = readdirSync(folder).filter((name) => name.endsWith(".yaml"));
+
+const GOOD = `name: good
+description: nothing happens
+host: { name: lab, memory: 64 MiB }
+dumpPartition: { memory: 4 MiB }
+partitions:
+  - name: web
+    memory: 32 MiB
+    drivers:
+      - name: pump.sys
+        behaviour: map-and-unmap
+        options: { pages: 2 }
+`;
+
+function refusal(text: string): StopcodeError {
+  try {
+    parseScenario(text, "lab.yaml");
+  } catch (error) {
+    if (error instanceof StopcodeError) return error;
+    throw error;
+  }
+  throw new Error("the scenario was accepted");
+}
+
+describe("scenario files", () => {
+  it.each(files)("%s is a scenario, named after its file", (name) => {
+    expect(`${loadScenario(join(folder, name)).name}.yaml`).toBe(name);
+  });
+
+  it("come with the schema that the code has", () => {
+    expect(JSON.parse(readFileSync(join(folder, "scenario.schema.json"), "utf8"))).toEqual(
+      JSON.parse(JSON.stringify(scenarioJsonSchema())),
+    );
+  });
+
+  it("read sizes, times and rates as people write them", () => {
+    const scenario = parseScenario(GOOD.replace("name: good", "name: good\nduration: 1.5 min"), "lab.yaml");
+    expect(scenario.duration).toBe(90);
+    expect(scenario.partitions[0]!.memory).toBe(32 * 2 ** 20);
+    expect(scenario.partitions[0]!.drivers[0]).toMatchObject({ options: { rate: 60, pages: 2 } });
+    expect(scenario.clock).toBe("2026-01-15T03:12:00Z");
+  });
+});
+
+describe("a scenario with a mistake is refused with its place and a hint", () => {
+  const cases = [
+    {
+      what: "a key with a slip of the hand",
+      text: GOOD.replace("memory: 32 MiB", "memroy: 32 MiB"),
+      code: "scenario/unknown-key",
+      line: 7,
+      column: 5,
+      hint: "did you mean memory?",
+    },
+    {
+      what: "an unknown option of a behaviour",
+      text: GOOD.replace("{ pages: 2 }", "{ page: 2 }"),
+      code: "scenario/unknown-key",
+      line: 11,
+      column: 20,
+      hint: "did you mean pages?",
+    },
+    {
+      what: "a key that resembles none",
+      text: GOOD.replace("description: nothing happens", "description: x\ncolour: blue"),
+      code: "scenario/unknown-key",
+      line: 3,
+      column: 1,
+      hint: "it has: name, description, seed",
+    },
+    {
+      what: "a size without a unit",
+      text: GOOD.replace("32 MiB", "32"),
+      code: "scenario/invalid",
+      line: 7,
+      column: 5,
+      message: "such as 128 MiB",
+    },
+    {
+      what: "a behaviour there is not",
+      text: GOOD.replace("map-and-unmap", "levitate"),
+      code: "scenario/invalid",
+      line: 10,
+      column: 9,
+    },
+    {
+      what: "a missing key",
+      text: GOOD.replace("description: nothing happens\n", ""),
+      code: "scenario/invalid",
+      line: 1,
+      message: "description",
+    },
+    {
+      what: "two partitions of one name",
+      text: `${GOOD}  - name: web\n    memory: 16 MiB\n`,
+      code: "scenario/name-taken",
+      line: 12,
+      column: 5,
+    },
+    {
+      what: "partitions that the host has no memory for",
+      text: GOOD.replace("memory: 32 MiB", "memory: 128 MiB"),
+      code: "scenario/host-memory",
+      line: 3,
+      column: 20,
+      message: "132 MiB",
+    },
+    {
+      what: "a private process without an owner",
+      text: GOOD.replace("    drivers:", "    processes: [{ name: a.exe, private: true }]\n    drivers:"),
+      code: "scenario/no-owner",
+      line: 8,
+      column: 32,
+    },
+    {
+      what: "an expectation of a partition there is not",
+      text: `${GOOD}expect: [{ partition: wbe, stopCode: 0x3F }]\n`,
+      code: "scenario/unknown-partition",
+      line: 12,
+      column: 12,
+      hint: "web",
+    },
+    {
+      what: "a partition too small for its processes",
+      text: GOOD.replace("    drivers:", "    processes: [{ name: a.exe, memory: 30 MiB }]\n    drivers:"),
+      code: "scenario/partition-memory",
+      line: 7,
+      column: 5,
+    },
+    {
+      what: "a size that is no whole page, or beyond any machine",
+      text: GOOD.replace("32 MiB", "9999999999 GiB"),
+      code: "scenario/invalid",
+      line: 7,
+      message: "at most 4 GiB",
+    },
+    {
+      what: "aliases that multiply",
+      text: `a: &a [x, x, x, x, x, x, x, x, x]\n${"bcdefghi".replace(/./g, (letter, index: number) => `${letter}: &${letter} [${Array(9).fill(`*${"abcdefgh"[index]}`).join(", ")}]\n`)}`,
+      code: "scenario/yaml",
+      line: 1,
+    },
+    { what: "what is no YAML", text: `${GOOD}  - : [`, code: "scenario/yaml", line: 12 },
+    { what: "an empty file", text: "", code: "scenario/invalid", line: 1 },
+    { what: "a list", text: "- 1\n", code: "scenario/invalid", line: 1 },
+  ];
+
+  it.each(cases)("$what", ({ text, code, line, column, hint, message }) => {
+    const error = refusal(text);
+    expect(error.code).toBe(code);
+    expect(error.where).toMatchObject({ file: "lab.yaml", line, ...(column ? { column } : {}) });
+    if (hint) expect(error.hint).toContain(hint);
+    if (message) expect(error.message).toContain(message);
+    expect(error.exitCode).toBe(3);
+  });
+
+  it("a file that is not there", () => {
+    expect(() => loadScenario(join(folder, "absent.yaml"))).toThrow(/cannot read the scenario/);
+  });
+});
