@@ -9,6 +9,8 @@ export default class HostRun extends StopcodeCommand {
 partitions skipped), the rules say what is known and arm the checks for the next start, and the partition boots again, until the
 culprit is identified or the boots are used up. Every crash is recorded in the history.
 
+Exit code 1 when the scenario says how it must end (\`expect\`) and it ended otherwise.
+
 The same scenario and seed give the same dumps, bit for bit.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %> fixtures/scenarios/pte-leak.yaml",
@@ -41,12 +43,14 @@ The same scenario and seed give the same dumps, bit for bit.`;
     const { args, flags } = await this.parse(HostRun);
     const { runScenario } = await import("../../src/pipeline/index.ts");
     const timeline = new RunTimeline((line) => this.log(line), this.progress);
-    return await runScenario(args.scenario, {
+    const report = await runScenario(args.scenario, {
       home: this.homeFolder(flags),
       boots: flags.boots,
       seed: flags.seed,
       packs: flags.rules ?? [],
       onEvent: (event) => timeline.show(event),
     });
+    if (report.unexpected !== null && report.unexpected.length > 0) this.badNews();
+    return report;
   }
 }

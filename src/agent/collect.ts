@@ -22,8 +22,6 @@ export interface CollectOptions {
   readonly boot: number | null;
   /** Checks that were armed for that start. */
   readonly armed: readonly ArmedCheck[];
-  /** When the partition stopped, by the host's clock. Without it: so many seconds after the host's start as the notice says. */
-  readonly at?: Date | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
@@ -53,14 +51,13 @@ export interface Collected {
 export async function collect(host: Host, notice: CrashNotice, options: CollectOptions): Promise<Collected> {
   const partition = partitionOf(host, notice.partition);
   await host.pause(partition.name);
-  const at = options.at ?? new Date(host.startedAt.getTime() + notice.atSeconds * 1000);
-  const id = newCrashId(at, partition.name);
+  const id = newCrashId(notice.at, partition.name);
   const stateless = host
     .partitions()
     .filter(({ policy }) => policy.dump === "stateless")
     .map(({ name }) => ({ partition: name, reason: "stateless" }));
   const descriptor: ManifestFields = {
-    at: at.toISOString(),
+    at: notice.at.toISOString(),
     host: host.name,
     partition: partition.name,
     boot: options.boot,

@@ -34,8 +34,8 @@ export interface CrashNotice {
   readonly partition: string;
   /** Seconds since that partition's start. */
   readonly atSeconds: number;
-  /** The host's clock at that moment; a host that cannot tell leaves it out. */
-  readonly at?: Date;
+  /** The host's clock at that moment. */
+  readonly at: Date;
   readonly stopCode: number;
   readonly parameters: readonly [bigint, bigint, bigint, bigint];
   readonly message: string | null;

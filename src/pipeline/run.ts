@@ -1,8 +1,17 @@
 import type { Progress } from "../agent/index.ts";
 import { stopCodeName } from "../analysis/index.ts";
+import { hex } from "../binary/index.ts";
 import { CrashHistory, type HistoryRow } from "../history/index.ts";
-import { type ArmedCheck, type CrashNotice, EmulatedHost, type Host, loadScenario } from "../host/index.ts";
-import type { ArmRequest, Finding, RulePack } from "../rules/index.ts";
+import {
+  type ArmedCheck,
+  type CrashNotice,
+  EmulatedHost,
+  type Host,
+  loadScenario,
+  type Procedure,
+  type Scenario,
+} from "../host/index.ts";
+import { type ArmRequest, type Finding, procedureTable, type RulePack } from "../rules/index.ts";
 import { type RecordedCrash, recordCrash } from "./crash.ts";
 import { rulesOf } from "./questions.ts";
 
@@ -21,6 +30,8 @@ export interface RunReport {
   readonly seed: number;
   readonly boots: readonly BootReport[];
   readonly verdict: { readonly culprit: string | null; readonly confidence: string | null };
+  /** Where the run ended otherwise than the scenario says it must; null when the scenario says nothing. */
+  readonly unexpected: readonly string[] | null;
   readonly hypervisor: { readonly counters: Readonly<Record<string, number>> };
   readonly storage: { readonly counters: Readonly<Record<string, number>> };
   readonly dumps: readonly DumpReport[];
@@ -64,13 +75,13 @@ export async function runScenario(path: string, options: RunOptions): Promise<Ru
   const scenario = loadScenario(path);
   const packs = rulesOf(options.packs);
   const seed = options.seed ?? scenario.seed;
-  const host = new EmulatedHost(scenario, { seed });
+  const host = new EmulatedHost(scenario, { seed, procedures: proceduresOf(packs) });
   const history = await CrashHistory.open(options.home);
   try {
     const run = new Run(host, { ...options, boots: options.boots ?? scenario.boots, packs, history });
     options.onEvent({ kind: "host", host, scenario: scenario.name, seed });
     await run.toTheEnd();
-    const report = { scenario: scenario.name, seed, ...run.report() };
+    const report = { scenario: scenario.name, seed, ...run.report(), unexpected: run.unexpected(scenario.expect) };
     options.onEvent({ kind: "ended", report, rows: run.rows() });
     return report;
   } finally {
@@ -78,6 +89,13 @@ export async function runScenario(path: string, options: RunOptions): Promise<Ru
     await host.close();
   }
 }
+
+/** The table by which a guest arms itself when it finds its last stop code at start-up, agent or no agent. */
+const proceduresOf = (packs: readonly RulePack[]): Procedure[] =>
+  procedureTable(packs).map(({ stopCode, checks }) => ({
+    stopCode: Number(stopCode),
+    arm: checks.map((check) => ({ check, target: null })),
+  }));
 
 interface LoopOptions extends Pick<RunOptions, "home" | "onEvent"> {
   readonly boots: number;
@@ -148,7 +166,21 @@ class Run {
     return this.crashes.map((crash) => crash.row);
   }
 
-  report(): Omit<RunReport, "scenario" | "seed"> {
+  /** What the scenario expects and did not come, as far as this run had boots for it. */
+  unexpected(expected: Scenario["expect"]): string[] | null {
+    if (expected.length === 0) return null;
+    return expected.slice(0, this.options.boots).flatMap((stop, index) => {
+      const report = this.boots[index];
+      const wanted = `${stop.partition} ${hex(stop.stopCode)}${stop.culprit ? ` by ${stop.culprit}` : ""}`;
+      const culprit = report?.findings[0]?.culprit.name;
+      const came = report?.crash
+        ? `${report.crash.partition} ${report.crash.stopCode}${stop.culprit ? ` by ${culprit ?? "nobody"}` : ""}`
+        : "no crash";
+      return came === wanted ? [] : [`stop ${index + 1}: ${wanted} was expected, ${came} came`];
+    });
+  }
+
+  report(): Omit<RunReport, "scenario" | "seed" | "unexpected"> {
     const [best] = this.crashes.flatMap((crash) => crash.diagnosis.findings).sort(bySureness);
     return {
       boots: this.boots,

@@ -63,6 +63,7 @@ function lines(event: Exclude<RunEvent, { kind: "progress" }>): string[] {
       const last = event.rows.at(-1);
       return [
         "",
+        ...(event.report.unexpected ?? []).map((line) => `  ${red("unexpected")}  ${line}`),
         `  ${bold(culprit ?? "no culprit")}${confidence ? ` ${confidence}` : ""}`,
         historyScreen(event.rows),
         "",

@@ -67,6 +67,7 @@ export function windowsNote(): CrashNote {
 export const notice = (name: string): CrashNotice => ({
   partition: name,
   atSeconds: 41.2,
+  at: new Date("2026-01-15T03:12:41.200Z"),
   stopCode: 0x3f,
   parameters: [0n, 4n, 2n, 0xffff_f800_0000_1000n],
   message: null,

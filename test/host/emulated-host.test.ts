@@ -110,7 +110,7 @@ describe("an emulated host", () => {
     expect(host.bootOf("left")).toBe(2);
     // Seconds begin anew with each start, the host's clock goes on.
     if (first.kind !== "crashed" || second.kind !== "crashed") throw new Error("both stopped");
-    expect(second.at!.getTime() - first.at!.getTime()).toBeCloseTo(second.atSeconds * 1000, -1);
+    expect(second.at.getTime() - first.at.getTime()).toBeCloseTo(second.atSeconds * 1000, -1);
   });
 
   it("hands out each partition's policy and size", () => {

@@ -143,6 +143,17 @@ describe("the main job: pte-leak, from first boot to verdict", () => {
   });
 });
 
+describe("a scenario that says how it must end", () => {
+  it("and ends otherwise is bad news: exit code 1, and what was expected", () => {
+    const wrong = folder.in("wrong.yaml");
+    const text = readFileSync(fixture("scenarios/null-dereference-dispatch.yaml"), "utf8");
+    writeFileSync(wrong, text.replace("stopCode: 0xD1", "stopCode: 0x50"));
+    const outcome = stopcode(["host", "run", wrong], folder.in("unexpected"));
+    expect(outcome.status).toBe(1);
+    expect(outcome.stdout).toContain("print 0x50 by spooldrv.sys was expected, print 0xd1 by spooldrv.sys came");
+  });
+});
+
 describe("null dereference: the IRQL decides the stop code", () => {
   it.each([
     ["null-dereference-passive", "0x50"],
