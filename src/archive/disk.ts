@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, statfsSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { StopcodeError } from "../binary/index.ts";
 
@@ -47,6 +47,15 @@ export function requireSpace(folder: string, bytes: number): void {
   throw new StopcodeError("io/disk-full", `${bytes} bytes are to be written, ${free} are free`, {
     where: { file: folder },
     hint: "free some space, or choose another folder (STOPCODE_HOME for the archive)",
+  });
+}
+
+/** @throws StopcodeError `io/exists` */
+export function refuseExisting(file: string): void {
+  if (!existsSync(file)) return;
+  throw new StopcodeError("io/exists", "there is a file of this name already", {
+    where: { file },
+    hint: "it is never overwritten: choose another name, or move it away",
   });
 }
 

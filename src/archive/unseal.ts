@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { StopcodeError } from "../binary/index.ts";
 import { inspectSealed, openSealed, readIdentityFile, recipientsOf } from "../seal/index.ts";
-import { nameNewFile, onDisk, requireSpace } from "./disk.ts";
+import { nameNewFile, onDisk, refuseExisting, requireSpace } from "./disk.ts";
 import { type Crash, openCrash } from "./open.ts";
 import type { ProgressOption } from "./progress.ts";
 import { streamFile } from "./stream-file.ts";
@@ -77,14 +77,6 @@ function writeWhole({ dumpPath, folder }: Crash, pages: string, path: string, { 
     return streamFile(path, image.chunks(), (bytes) =>
       onProgress?.({ phase: "writing the whole dump", bytes, totalBytes: image.bytes }),
     );
-  });
-}
-
-function refuseExisting(file: string): void {
-  if (!existsSync(file)) return;
-  throw new StopcodeError("io/exists", "there is a file of this name already", {
-    where: { file },
-    hint: "it is never overwritten: choose another name, or move it away",
   });
 }
 

@@ -1,8 +1,6 @@
-import { hex, PAGE_SIZE, type PhysicalMemory, StopcodeError } from "../binary/index.ts";
+import { hex, PAGE_SIZE, StopcodeError } from "../binary/index.ts";
 import type { Dump, DumpImage, PageSource } from "../dumpfile/index.ts";
-
-/** Bytes of the header that a Windows dump begins with; its writer fills in what depends on the pages. */
-const WINDOWS_HEADER_BYTES = 0x2000;
+import { imageOf, physicalMemoryOf, writableFormats } from "./image-of.ts";
 
 /**
  * A crash's dump with its private pages back in their places, in the format the dump has: as it would be had nothing been private.
@@ -20,7 +18,8 @@ export async function withWholeDump<T>(
   try {
     const sealed = await openDump(privatePath);
     try {
-      return await write(await imageLike(dump, joined(dump, sealed)));
+      const format = writableFormats.find((known) => known === dump.format) ?? "elf-vmcore";
+      return await write(await imageOf(dump, joined(dump, sealed), format));
     } finally {
       sealed.close();
     }
@@ -30,8 +29,8 @@ export async function withWholeDump<T>(
 }
 
 function joined(dump: Dump, sealed: Dump): PageSource {
-  const open = physical(dump);
-  const secret = physical(sealed);
+  const open = physicalMemoryOf(dump);
+  const secret = physicalMemoryOf(sealed);
   const runs: { firstPage: number; pageCount: number }[] = [];
   for (const { firstPage, pageCount } of [...open.runs(), ...secret.runs()].sort((a, b) => a.firstPage - b.firstPage)) {
     const last = runs.at(-1);
@@ -59,24 +58,3 @@ const overlap = (file: string, page: number) =>
     where: { file },
     hint: "dump and sealed pages are not of one crash: `stopcode dump verify` says which of them was changed",
   });
-
-function physical({ memory, file, format }: Dump): PhysicalMemory {
-  if (memory.kind === "physical") return memory;
-  throw new StopcodeError("archive/no-page-map", `a ${format} dump has no page map to put pages into`, {
-    where: { file },
-    hint: "leave the private pages in a file of their own",
-  });
-}
-
-async function imageLike(dump: Dump, pages: PageSource): Promise<DumpImage> {
-  const { elfVmcore, openDumpFile, windowsBitmapDump, windowsFullDump } = await import("../dumpfile/index.ts");
-  if (dump.header.kind !== "windows") return elfVmcore({ processors: dump.cpus, notes: dump.notes, pages });
-  const file = openDumpFile(dump.file);
-  try {
-    const header = file.read(0, WINDOWS_HEADER_BYTES);
-    if (dump.format === "windows-full") return windowsFullDump({ header, pages });
-    return windowsBitmapDump({ header, pages, type: dump.header.windows.dumpType === 5 ? 5 : 6 });
-  } finally {
-    file.close();
-  }
-}

@@ -10,10 +10,21 @@ import { type HistoryRow, rowOf } from "./row.ts";
 
 const folderOf = (home: string) => join(home, "history");
 
-const readJson = <T>(path: string): T => JSON.parse(readFileSync(path, "utf8")) as T;
+/** @throws StopcodeError `history/damaged-file` */
+function readJson<T>(path: string): T {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as T;
+  } catch (cause) {
+    throw new StopcodeError("history/damaged-file", `cannot be read: ${(cause as Error).message}`, {
+      where: { file: path },
+      hint: "`stopcode dump verify` on its folder says what else was changed",
+      cause,
+    });
+  }
+}
 
 /** The row of a complete crash folder. @throws StopcodeError when its manifest, facts or findings cannot be read */
-export function rowOfFolder(folder: string): HistoryRow {
+function rowOfFolder(folder: string): HistoryRow {
   const { manifest } = openCrash(folder);
   const has = (name: string) => manifest.files.some((file) => file.name === name);
   const facts = has("facts.json") ? readJson<Facts>(join(folder, "facts.json")) : null;
@@ -23,11 +34,29 @@ export function rowOfFolder(folder: string): HistoryRow {
   return rowOf(manifest, facts, findings);
 }
 
+/** The rows of these folders, and the folders that have none because something in them cannot be read. */
+function readable(crashes: readonly { id: string; folder: string }[]): {
+  rows: HistoryRow[];
+  damaged: IncompleteCrash[];
+} {
+  const rows: HistoryRow[] = [];
+  const damaged: IncompleteCrash[] = [];
+  for (const { id, folder } of crashes)
+    try {
+      rows.push(rowOfFolder(folder));
+    } catch (error) {
+      if (!(error instanceof StopcodeError)) throw error;
+      damaged.push({ id, folder, reason: error.message });
+    }
+  return { rows, damaged };
+}
+
 /** What `rebuild` did. */
 export interface Rebuilt {
   readonly rows: number;
   /** Rows the index had whose crash folder is gone. */
   readonly dropped: readonly string[];
+  /** Folders without a manifest, or with one that cannot be read: they are left alone. */
   readonly incomplete: readonly IncompleteCrash[];
 }
 
@@ -53,8 +82,8 @@ export class CrashHistory {
   /** Records crash folders that are whole but unknown: whoever wrote them was killed before the journal had its line. */
   private adopt(): void {
     const known = this.index.ids();
-    for (const { id, folder } of listCrashes(this.home).complete)
-      if (!known.has(id)) this.journal.append(rowOfFolder(folder));
+    const unknown = listCrashes(this.home).complete.filter(({ id }) => !known.has(id));
+    for (const row of readable(unknown).rows) this.journal.append(row);
     this.index.catchUp(this.journal);
   }
 
@@ -88,15 +117,20 @@ export class CrashHistory {
   async rebuild(): Promise<Rebuilt> {
     const before = this.index.ids();
     const { complete, incomplete } = listCrashes(this.home);
-    const rows = complete.map(({ folder }) => rowOfFolder(folder)).sort((a, b) => (a.id < b.id ? -1 : 1));
+    const { rows, damaged } = readable(complete);
     this.journal.write(rows);
     this.index.catchUp(this.journal);
     const now = this.index.ids();
-    return { rows: rows.length, dropped: [...before].filter((id) => !now.has(id)), incomplete };
+    const dropped = [...before].filter((id) => !now.has(id));
+    return { rows: rows.length, dropped, incomplete: [...incomplete, ...damaged] };
   }
 
   close(): void {
-    this.index.save();
+    try {
+      this.index.save();
+    } catch {
+      // A full or read-only disk: the journal has every row, and the next opening reads it from there.
+    }
     this.index.close();
   }
 }

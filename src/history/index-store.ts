@@ -100,7 +100,7 @@ export class IndexStore {
       this.database.run("DELETE FROM crash");
       stretch = journal.read();
     }
-    if (position && stretch.rows.length === 0 && stretch.journal === position.journal) return;
+    if (stretch.rows.length === 0 && stretch.journal === (position?.journal ?? "")) return;
     this.database.run("BEGIN");
     for (const row of stretch.rows) this.insert(row);
     this.database.run("DELETE FROM journal_position");

@@ -1,3 +1,3 @@
-export { CrashHistory, type Rebuilt, rebuildHistory, rowOfFolder } from "./history.ts";
+export { CrashHistory, type Rebuilt, rebuildHistory } from "./history.ts";
 export type { HistoryFilter } from "./index-store.ts";
 export { type HistoryRow, historyRow, rowOf } from "./row.ts";

@@ -1,4 +1,4 @@
-import type { DumpInfo, Unsealed, Verified } from "../archive/index.ts";
+import type { Converted, DumpInfo, Unsealed, Verified } from "../archive/index.ts";
 import { bold, counted, dim, green, printable, red, size, yellow } from "./style.ts";
 
 const place = (offset: number | null): string => (offset === null ? "" : ` at byte ${offset}`);
@@ -31,4 +31,9 @@ export function verifyScreen({ whole, kind, files, bytes, problems, path }: Veri
 /** Where the private pages went. */
 export function unsealScreen({ pages, bytes, file }: Unsealed): string {
   return `  ${counted(pages, "private page")}, ${size(bytes)}: ${bold(file)}`;
+}
+
+/** What was written, and where. */
+export function convertScreen({ file, format, pages, bytes }: Converted): string {
+  return `  ${counted(pages, "page")} as ${format}, ${size(bytes)}: ${bold(file)}`;
 }

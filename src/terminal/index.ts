@@ -1,6 +1,6 @@
 export { homeFlag, StopcodeCommand } from "./command.ts";
 export { diagnosisScreen, findingLines } from "./diagnosis-screen.ts";
-export { dumpInfoScreen, unsealScreen, verifyScreen } from "./dump-screen.ts";
+export { convertScreen, dumpInfoScreen, unsealScreen, verifyScreen } from "./dump-screen.ts";
 export { factsScreen } from "./facts-screen.ts";
 export { crashScreen, historyScreen, rebuildScreen } from "./history-screen.ts";
 export { explainScreen, lintScreen, packsScreen, packTestsScreen } from "./rules-screen.ts";
