@@ -134,6 +134,25 @@ describe("the main job: pte-leak, from first boot to verdict", () => {
     },
   );
 
+  it("failure management 2.7/9: another owner's identity is refused, and so is a flipped bit; nothing is left behind", () => {
+    const crash = report.dumps[0]?.folder ?? "";
+    const unseal = (identity: string) =>
+      stopcode(["dump", "unseal", crash, "-i", fixture(`keys/${identity}`), "-o", folder.in("nothing.elf")], home);
+    const wrong = unseal("second-owner.txt");
+    expect(wrong.status).toBe(3);
+    expect(wrong.stderr).toMatch(/^stopcode: .*private\.age.* · .* · sealed for age1/);
+
+    const sealed = readFileSync(join(crash, "private.age"));
+    const at = sealed.length - 5000;
+    sealed[at] = (sealed[at] ?? 0) ^ 1;
+    writeFileSync(join(crash, "private.age"), sealed);
+    expect(unseal("lab-owner.txt")).toMatchObject({ status: 3, stdout: "" });
+    expect(readdirSync(folder.path).filter((name) => name.includes("nothing.elf"))).toEqual([]);
+    sealed[at] = (sealed[at] ?? 0) ^ 1;
+    writeFileSync(join(crash, "private.age"), sealed);
+    expect(stopcode(["dump", "verify", crash], home).status).toBe(0);
+  });
+
   it("the same scenario and seed give the same dumps, another seed others", () => {
     const again = stopcodeJson<RunReport>(["host", "run", scenario], folder.in("again"));
     expect(dumpHashes(again)).toEqual(dumpHashes(report));
