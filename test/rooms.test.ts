@@ -8,6 +8,7 @@ const root = new URL("..", import.meta.url).pathname;
 /** The floors of the house. A room imports from lower floors only, and through the other room's index. */
 const FLOORS: Readonly<Record<string, number>> = {
   binary: 0,
+  document: 1,
   paging: 1,
   storage: 1,
   dumpfile: 1,

@@ -1,7 +1,7 @@
 import { type ASTNode, serialize } from "@marcbachmann/cel-js";
+import { didYouMean } from "../document/index.ts";
 import { factFunctions } from "./fact-functions.ts";
 import { type FactType, factsType, fieldType } from "./fact-types.ts";
-import { didYouMean } from "./nearest.ts";
 
 /** What is wrong with an expression, at which character of it (from 0). */
 export interface ExpressionProblem {

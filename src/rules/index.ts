@@ -14,7 +14,6 @@ export {
   type RuleCoverage,
   testPacks,
 } from "./pack-test.ts";
-export { type PackProblem, problemText } from "./problem.ts";
 export { type ProcedureStage, procedureTable } from "./procedure.ts";
 export type { Rule, RulePack } from "./rule.ts";
 export { type LintResult, lintPacks, listPacks, type PackSummary } from "./summary.ts";

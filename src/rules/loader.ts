@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { StopcodeError, whereText } from "../binary/index.ts";
+import { whereText } from "../binary/index.ts";
+import { type DocumentProblem, isProblems, readText, refusal } from "../document/index.ts";
+import { packKind } from "./document-kinds.ts";
 import { readPack } from "./pack.ts";
-import { type PackProblem, refusal } from "./problem.ts";
 import type { Rule, RulePack } from "./rule.ts";
-import { readText } from "./yaml-document.ts";
 
 /** The packs that ship: `rules/` beside `package.json`, from the sources and from `dist/` alike. */
 export const shippedPacks: string = fileURLToPath(
@@ -18,19 +18,10 @@ export const shippedPacks: string = fileURLToPath(
 /** The tests of a pack stand beside it under this name. */
 export const testsOf = (packFile: string): string => packFile.replace(/\.yaml$/, ".test.yaml");
 
-/**
- * The pack files that paths stand for: a file for itself, a folder for the `.yaml` files in it, in the order of their names.
- *
- * @throws StopcodeError `rules/unreadable`
- */
+/** The pack files that paths stand for: a folder for the `.yaml` files in it, in the order of their names, all else for itself. */
 export function packFiles(paths: readonly string[]): string[] {
   const files = paths.flatMap((path) => {
-    if (!existsSync(path)) {
-      throw new StopcodeError("rules/unreadable", "there is no such pack or folder of packs", {
-        where: { file: path },
-      });
-    }
-    if (!statSync(path).isDirectory()) return [path];
+    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return [path];
     const names = readdirSync(path).filter((name) => name.endsWith(".yaml") && !name.endsWith(".test.yaml"));
     return names.sort().map((name) => join(path, name));
   });
@@ -40,22 +31,24 @@ export function packFiles(paths: readonly string[]): string[] {
 /**
  * Reads packs and says all that is wrong with them, for `rules lint`. Packs with problems are not among the `packs`.
  *
- * @throws StopcodeError `rules/unreadable` or `rules/too-large` for a file that cannot be read at all
+ * @throws StopcodeError `io/open` or `rules/too-large` for a file that cannot be read at all
  */
-export function readPacks(paths: readonly string[] = [shippedPacks]): { packs: RulePack[]; problems: PackProblem[] } {
+export function readPacks(paths: readonly string[] = [shippedPacks]): {
+  packs: RulePack[];
+  problems: DocumentProblem[];
+} {
   const packs: RulePack[] = [];
-  const problems: PackProblem[] = [];
+  const problems: DocumentProblem[] = [];
   for (const file of packFiles(paths)) {
-    const text = readText(file);
-    const reading = readPack(file, text);
+    const reading = readPack(file, readText(packKind, file));
     problems.push(...reading.problems);
     if (reading.pack === null) continue;
-    const clashes = duplicates(reading.pack, packs).map(({ rule, message }) => ({
-      ...{ code: "rules/duplicate", message, where: rule.where, hint: null },
-      line: text.split("\n")[rule.where.line - 1]!,
-    }));
+    const { pack, document } = reading;
+    const clashes = duplicates(pack, packs).map(({ rule, message }) =>
+      document.problem("rules/duplicate", message, ["rules", pack.rules.indexOf(rule), "id"]),
+    );
     problems.push(...clashes);
-    if (clashes.length === 0) packs.push(reading.pack);
+    if (clashes.length === 0) packs.push(pack);
   }
   return { packs, problems };
 }
@@ -67,8 +60,7 @@ export function readPacks(paths: readonly string[] = [shippedPacks]): { packs: R
  */
 export function loadPacks(paths: readonly string[] = [shippedPacks]): RulePack[] {
   const { packs, problems } = readPacks(paths);
-  const [first, ...others] = problems;
-  if (first !== undefined) throw refusal([first, ...others]);
+  if (isProblems(problems)) throw refusal(problems);
   return packs;
 }
 

@@ -3,14 +3,22 @@ import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import type { Facts } from "../analysis/facts.ts";
 import { StopcodeError } from "../binary/index.ts";
+import {
+  checkShape,
+  type DocumentPlace,
+  type DocumentProblem,
+  didYouMean,
+  type Path,
+  parseYaml,
+  readText,
+  type YamlDocument,
+} from "../document/index.ts";
+import { factsKind, packTestKind } from "./document-kinds.ts";
 import { partialFacts } from "./fact-types.ts";
 import { verdict } from "./finding.ts";
 import { packFiles, readPacks, shippedPacks, testsOf } from "./loader.ts";
 import { ask, Case, type Outcome } from "./matcher.ts";
-import { didYouMean } from "./nearest.ts";
-import type { PackProblem } from "./problem.ts";
 import type { Rule, RulePack } from "./rule.ts";
-import { checkShape, type Path, parseYaml, readText, type YamlDocument } from "./yaml-document.ts";
 
 const testCase = z
   .strictObject({
@@ -44,7 +52,7 @@ export interface Difference {
 export interface CaseResult {
   readonly name: string;
   readonly rule: string;
-  readonly where: PackProblem["where"];
+  readonly where: DocumentPlace;
   readonly passed: boolean;
   readonly differences: readonly Difference[];
 }
@@ -70,7 +78,7 @@ export interface PackTestResult {
 export interface PackTestRun {
   readonly packs: readonly PackTestResult[];
   /** Packs and tests that could not be read. */
-  readonly problems: readonly PackProblem[];
+  readonly problems: readonly DocumentProblem[];
   readonly passed: boolean;
 }
 
@@ -78,7 +86,7 @@ export interface PackTestRun {
  * Runs the tests that stand beside packs. A pack or a test with something wrong in it fails the run, and so does a stable rule
  * that no case shows firing or no case shows quiet.
  *
- * @throws StopcodeError `rules/unreadable` when a path leads nowhere
+ * @throws StopcodeError `io/open` when a path leads nowhere
  */
 export function testPacks(paths: readonly string[] = [shippedPacks]): PackTestRun {
   const { packs, problems } = readPacks(packFiles(paths));
@@ -87,7 +95,7 @@ export function testPacks(paths: readonly string[] = [shippedPacks]): PackTestRu
   return { packs: results, problems: found, passed: found.length === 0 && results.every(({ passed }) => passed) };
 }
 
-function testPack(pack: RulePack, problems: PackProblem[]): PackTestResult {
+function testPack(pack: RulePack, problems: DocumentProblem[]): PackTestResult {
   const cases = readCases(pack, problems).map(({ test, facts, where }) => runCase(pack, test, facts, where));
   const coverage = pack.rules.map((rule) => coverageOf(rule, cases));
   return {
@@ -102,13 +110,13 @@ function testPack(pack: RulePack, problems: PackProblem[]): PackTestResult {
 interface ReadyCase {
   readonly test: TestCase;
   readonly facts: Facts;
-  readonly where: PackProblem["where"];
+  readonly where: DocumentPlace;
 }
 
-function readCases(pack: RulePack, problems: PackProblem[]): ReadyCase[] {
+function readCases(pack: RulePack, problems: DocumentProblem[]): ReadyCase[] {
   const file = testsOf(pack.file);
   if (!existsSync(file)) return [];
-  const parsed = parseYaml(file, readText(file));
+  const parsed = parseYaml(packTestKind, file, readText(packTestKind, file));
   if ("problems" in parsed) {
     problems.push(...parsed.problems);
     return [];
@@ -134,7 +142,7 @@ function readCases(pack: RulePack, problems: PackProblem[]): ReadyCase[] {
       problems.push(...facts.problems);
       return [];
     }
-    return [{ test, facts: facts.value as Facts, where: document.problem("", "", [...path, "name"]).where }];
+    return [{ test, facts: facts.value as Facts, where: document.where([...path, "name"]) }];
   });
 }
 
@@ -144,7 +152,7 @@ function readFacts(document: YamlDocument, source: TestCase["facts"], path: Path
   const file = resolve(dirname(document.file), source);
   try {
     // JSON is YAML: the same reader gives the same limits and the same positions.
-    const parsed = parseYaml(file, readText(file));
+    const parsed = parseYaml(factsKind, file, readText(factsKind, file));
     return "problems" in parsed ? parsed : checkShape(parsed.document, partialFacts);
   } catch (error) {
     if (!(error instanceof StopcodeError)) throw error;
@@ -157,7 +165,7 @@ interface CaseRun {
   readonly result: CaseResult;
 }
 
-function runCase(pack: RulePack, test: TestCase, facts: Facts, where: PackProblem["where"]): CaseRun {
+function runCase(pack: RulePack, test: TestCase, facts: Facts, where: DocumentPlace): CaseRun {
   const rule = pack.rules.find(({ id }) => id === test.rule)!;
   const outcome = ask(rule, new Case(facts));
   const differences = compare(test, rule, outcome);

@@ -1,21 +1,27 @@
+import {
+  byPlace,
+  checkShape,
+  type DocumentProblem,
+  didYouMean,
+  type Path,
+  parseYaml,
+  type YamlDocument,
+} from "../document/index.ts";
+import { packKind } from "./document-kinds.ts";
 import { compileExpression, ExpressionError, Names } from "./expression.ts";
 import { unknownFact } from "./fact-types.ts";
-import { didYouMean } from "./nearest.ts";
 import { packSource, type RuleSource } from "./pack-schema.ts";
-import { byPlace, type PackProblem } from "./problem.ts";
 import type { CulpritTemplate, Rule, RulePack } from "./rule.ts";
 import { compileTemplate, type Template } from "./template.ts";
-import { checkShape, type Path, parseYaml, type YamlDocument } from "./yaml-document.ts";
 
-export interface PackReading {
-  /** Null when something is wrong with it. */
-  readonly pack: RulePack | null;
-  readonly problems: readonly PackProblem[];
-}
+/** A pack with the document it was compiled from, or what is wrong with it. */
+export type PackReading =
+  | { readonly pack: RulePack; readonly document: YamlDocument; readonly problems: readonly [] }
+  | { readonly pack: null; readonly problems: readonly DocumentProblem[] };
 
 /** Reads a pack from its text and compiles it; all problems are found at once. */
 export function readPack(file: string, text: string): PackReading {
-  const parsed = parseYaml(file, text);
+  const parsed = parseYaml(packKind, file, text);
   if ("problems" in parsed) return { pack: null, problems: parsed.problems };
   const shaped = checkShape(parsed.document, packSource);
   if ("problems" in shaped) return { pack: null, problems: shaped.problems };
@@ -24,11 +30,11 @@ export function readPack(file: string, text: string): PackReading {
   const compiled = compilers.map((compiler) => compiler.compile());
   const problems = compilers.flatMap((compiler) => compiler.problems);
   if (problems.length > 0) return { pack: null, problems: problems.sort(byPlace) };
-  return { pack: { ...pack, file, rules: compiled }, problems: [] };
+  return { pack: { ...pack, file, rules: compiled }, document: parsed.document, problems: [] };
 }
 
 class RuleCompiler {
-  readonly problems: PackProblem[] = [];
+  readonly problems: DocumentProblem[] = [];
   readonly #document: YamlDocument;
   readonly #pack: string;
   readonly #source: RuleSource;
@@ -70,7 +76,7 @@ class RuleCompiler {
       procedure: procedure
         ? { stopCode: procedure.stopCode, after: procedure.after ?? null, check: procedure.check ?? null }
         : null,
-      where: this.#document.problem("", "", [...this.#path, "id"]).where,
+      where: this.#document.where([...this.#path, "id"]),
     };
   }
 

@@ -1,5 +1,5 @@
+import type { DocumentProblem } from "../document/index.ts";
 import { loadPacks, readPacks, shippedPacks } from "./loader.ts";
-import type { PackProblem } from "./problem.ts";
 import type { Rule, RulePack } from "./rule.ts";
 
 /** A pack as a list shows it: who it is from and what its rules are for, without their compiled expressions. */
@@ -34,10 +34,10 @@ function packSummaries(packs: readonly RulePack[]): PackSummary[] {
 /** The document of `rules lint --json`: the packs that are sound, and everything wrong with the others. */
 export interface LintResult {
   readonly packs: readonly PackSummary[];
-  readonly problems: readonly PackProblem[];
+  readonly problems: readonly DocumentProblem[];
 }
 
-/** Checks packs (none named: the shipped ones). @throws StopcodeError `rules/unreadable` for a path that leads nowhere */
+/** Checks packs (none named: the shipped ones). @throws StopcodeError `io/open` for a path that leads nowhere */
 export function lintPacks(paths: readonly string[]): LintResult {
   const { packs, problems } = readPacks(paths.length === 0 ? [shippedPacks] : paths);
   return { packs: packSummaries(packs), problems };

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { StopcodeError } from "../../src/binary/index.ts";
 import { loadScenario, parseScenario, scenarioJsonSchema } from "../../src/host/index.ts";
@@ -79,7 +80,7 @@ describe("a scenario with a mistake is refused with its place and a hint", () =>
     {
       what: "a size without a unit",
       text: GOOD.replace("32 MiB", "32"),
-      code: "scenario/invalid",
+      code: "scenario/shape",
       line: 7,
       column: 5,
       message: "such as 128 MiB",
@@ -87,14 +88,14 @@ describe("a scenario with a mistake is refused with its place and a hint", () =>
     {
       what: "a behaviour there is not",
       text: GOOD.replace("map-and-unmap", "levitate"),
-      code: "scenario/invalid",
+      code: "scenario/shape",
       line: 10,
       column: 9,
     },
     {
       what: "a missing key",
       text: GOOD.replace("description: nothing happens\n", ""),
-      code: "scenario/invalid",
+      code: "scenario/missing-key",
       line: 1,
       message: "description",
     },
@@ -138,7 +139,7 @@ describe("a scenario with a mistake is refused with its place and a hint", () =>
     {
       what: "a size that is no whole page, or beyond any machine",
       text: GOOD.replace("32 MiB", "9999999999 GiB"),
-      code: "scenario/invalid",
+      code: "scenario/shape",
       line: 7,
       message: "at most 4 GiB",
     },
@@ -149,8 +150,8 @@ describe("a scenario with a mistake is refused with its place and a hint", () =>
       line: 1,
     },
     { what: "what is no YAML", text: `${GOOD}  - : [`, code: "scenario/yaml", line: 12 },
-    { what: "an empty file", text: "", code: "scenario/invalid", line: 1 },
-    { what: "a list", text: "- 1\n", code: "scenario/invalid", line: 1 },
+    { what: "an empty file", text: "", code: "scenario/shape", line: 1 },
+    { what: "a list", text: "- 1\n", code: "scenario/shape", line: 1 },
   ];
 
   it.each(cases)("$what", ({ text, code, line, column, hint, message }) => {
@@ -164,5 +165,52 @@ describe("a scenario with a mistake is refused with its place and a hint", () =>
 
   it("a file that is not there", () => {
     expect(() => loadScenario(join(folder, "absent.yaml"))).toThrow(/cannot read the scenario/);
+    expect(() => loadScenario(join(folder, "absent.yaml"))).toThrow(
+      expect.objectContaining({ code: "io/open", exitCode: 4 }),
+    );
+  });
+
+  it("shows the line with a caret, below a first line that is whole without it", () => {
+    const { message } = refusal(GOOD.replace("memory: 32 MiB", "memroy: 32 MiB"));
+    expect(message.split("\n")).toEqual([
+      "the key memroy is not known here",
+      "  7 |     memroy: 32 MiB",
+      "    |     ^",
+    ]);
+  });
+
+  it("says how many more contradictions there are, and begins with the first in the file", () => {
+    const error = refusal(`${GOOD}  - name: web\n    memory: 16 MiB\n`.replace("memory: 64 MiB", "memory: 32 MiB"));
+    expect(error).toMatchObject({ code: "scenario/host-memory", where: { line: 3 } });
+    expect(error.message).toContain("(and 1 more)");
+  });
+
+  it("with any damage is read or refused with a place that exists, and never breaks the reader", () => {
+    const shipped = readFileSync(join(folder, "pte-leak.yaml"), "utf8");
+    const damage = fc.array(
+      fc.record({
+        at: fc.integer({ min: 0, max: shipped.length }),
+        remove: fc.integer({ min: 0, max: 30 }),
+        insert: fc.string({ unit: fc.constantFrom(..."{}[]:,-'\"|>&*!#?%@ \n\tabx01.".split("")), maxLength: 6 }),
+      }),
+      { minLength: 1, maxLength: 4 },
+    );
+    fc.assert(
+      fc.property(damage, (changes) => {
+        const text = changes.reduce(
+          (old, { at, remove, insert }) => old.slice(0, at) + insert + old.slice(at + remove),
+          shipped,
+        );
+        try {
+          parseScenario(text, "lab.yaml");
+        } catch (error) {
+          if (!(error instanceof StopcodeError)) throw error;
+          const { line = 0, column = 0 } = error.where;
+          expect(column).toBeGreaterThan(0);
+          expect(column).toBeLessThanOrEqual(text.split("\n")[line - 1]!.length + 1);
+        }
+      }),
+      { numRuns: 100 },
+    );
   });
 });

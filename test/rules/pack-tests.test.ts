@@ -86,7 +86,7 @@ describe("tests of packs", () => {
 
   it.each(["nowhere.json", ".", "/dev/zero"])("say where facts were looked for in vain: %s", (facts) => {
     expect(run([onTitle], [{ ...fires, facts }, quiet]).problems).toMatchObject([
-      { code: "rules/unreadable", where: { line: 6, column: 14 } },
+      { code: "io/open", where: { line: 6, column: 14 } },
     ]);
   });
 

@@ -1,4 +1,5 @@
-import { problemText, type RulePack } from "../../src/rules/index.ts";
+import { problemText } from "../../src/document/index.ts";
+import type { RulePack } from "../../src/rules/index.ts";
 import { readPack } from "../../src/rules/pack.ts";
 
 /** A rule that is right in everything; tests change one thing in it. */

@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
 import { analyze } from "../../src/analysis/index.ts";
+import { problemText } from "../../src/document/index.ts";
 import {
   checks,
   diagnose,
@@ -12,7 +13,6 @@ import {
   factFunctions,
   loadPacks,
   packJsonSchema,
-  problemText,
   shippedPacks,
   testPacks,
 } from "../../src/rules/index.ts";

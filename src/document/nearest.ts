@@ -1,3 +1,5 @@
+import type { NameQuote } from "./kind.ts";
+
 /** Edits (insert, delete, replace, swap of neighbours) that turn one word into the other. */
 function editDistance(left: string, right: string): number {
   let beforeLast: number[] = [];
@@ -30,8 +32,8 @@ export function nearest(word: string, known: Iterable<string>): string | null {
   return best;
 }
 
-/** `did you mean \`…\`?`, or nothing. */
-export function didYouMean(word: string, known: Iterable<string>): string | undefined {
+/** ``did you mean `…`?``, or nothing. */
+export function didYouMean(word: string, known: Iterable<string>, quote: NameQuote = "`"): string | undefined {
   const meant = nearest(word, known);
-  return meant === null ? undefined : `did you mean \`${meant}\`?`;
+  return meant === null ? undefined : `did you mean ${quote}${meant}${quote}?`;
 }
