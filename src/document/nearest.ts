@@ -1,5 +1,3 @@
-import type { NameQuote } from "./kind.ts";
-
 /** Edits (insert, delete, replace, swap of neighbours) that turn one word into the other. */
 function editDistance(left: string, right: string): number {
   let beforeLast: number[] = [];
@@ -33,7 +31,7 @@ export function nearest(word: string, known: Iterable<string>): string | null {
 }
 
 /** ``did you mean `…`?``, or nothing. */
-export function didYouMean(word: string, known: Iterable<string>, quote: NameQuote = "`"): string | undefined {
+export function didYouMean(word: string, known: Iterable<string>): string | undefined {
   const meant = nearest(word, known);
-  return meant === null ? undefined : `did you mean ${quote}${meant}${quote}?`;
+  return meant === null ? undefined : `did you mean \`${meant}\`?`;
 }

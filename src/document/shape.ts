@@ -102,7 +102,7 @@ export function checkShape<T>(
 ): { readonly value: T } | { readonly problems: DocumentProblems } {
   const result = schema.safeParse(value, { error: describe });
   if (result.success) return { value: result.data };
-  const { prefix, quote } = document.kind;
+  const { prefix } = document.kind;
   const { issues } = result.error;
   const meant = new Set<string>();
 
@@ -111,8 +111,8 @@ export function checkShape<T>(
     return issue.keys.map((key) => {
       const right = nearest(key, known);
       if (right !== null) meant.add(JSON.stringify([...issue.path, right]));
-      const hint = didYouMean(key, known, quote) ?? `it has: ${known.join(", ") || "no keys at all"}`;
-      const message = `the key ${quote}${key}${quote} is not known here`;
+      const hint = didYouMean(key, known) ?? `it has: ${known.join(", ") || "no keys at all"}`;
+      const message = `the key \`${key}\` is not known here`;
       return document.problem(`${prefix}/unknown-key`, message, [...base, ...issue.path, key], {
         pointsAt: "key",
         hint,
@@ -128,9 +128,9 @@ export function checkShape<T>(
     const found = valueAt(value, issue.path);
     if (found === undefined) {
       const name = String(issue.path.at(-1));
-      return document.problem(`${prefix}/missing-key`, `${quote}${name}${quote} is missing here`, path.slice(0, -1));
+      return document.problem(`${prefix}/missing-key`, `\`${name}\` is missing here`, path.slice(0, -1));
     }
-    const hint = typeof found === "string" ? didYouMean(found, choices(issue), quote) : undefined;
+    const hint = typeof found === "string" ? didYouMean(found, choices(issue)) : undefined;
     return document.problem(`${prefix}/shape`, issue.message, path, { hint });
   };
 

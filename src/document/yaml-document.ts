@@ -26,7 +26,7 @@ interface ProblemDetail {
   /** Characters into the text of the value. */
   readonly at?: number;
   /** What is shown of the path's end, where it is not what the kind says. */
-  readonly pointsAt?: DocumentKind["pointsAt"];
+  readonly pointsAt?: "value" | "key";
   readonly hint?: string | undefined;
 }
 
@@ -53,7 +53,7 @@ export function parseYaml(
     file,
     value: parsed.toJS(),
     where: (path) => source.where(valueOffset(root, path, text)),
-    problem: (code, message, path, { at, pointsAt = kind.pointsAt, hint } = {}) => {
+    problem: (code, message, path, { at, pointsAt = "value", hint } = {}) => {
       const offset = pointsAt === "key" ? keyOffset(root, path, text) : valueOffset(root, path, text, at);
       return source.problem(code, { message, offset }, hint);
     },

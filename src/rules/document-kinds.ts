@@ -1,8 +1,6 @@
 import type { DocumentKind } from "../document/index.ts";
 
-const ours = { prefix: "rules", pointsAt: "value", quote: "`" } as const;
-
-export const packKind: DocumentKind = { ...ours, name: "pack" };
-export const packTestKind: DocumentKind = { ...ours, name: "tests of a pack" };
+export const packKind: DocumentKind = { prefix: "rules", name: "pack" };
+export const packTestKind: DocumentKind = { prefix: "rules", name: "tests of a pack" };
 /** Facts that a test of a pack keeps in a file of their own. */
-export const factsKind: DocumentKind = { ...ours, name: "facts" };
+export const factsKind: DocumentKind = { prefix: "rules", name: "facts" };

@@ -7,19 +7,17 @@ import {
   type YamlDocument,
 } from "../../src/document/index.ts";
 
-/** As rules and scenarios speak of their mistakes. */
-export const pointing: DocumentKind = { name: "letter", prefix: "letters", pointsAt: "value", quote: "`" };
-export const naming: DocumentKind = { name: "list", prefix: "lists", pointsAt: "key", quote: "" };
+export const letter: DocumentKind = { name: "letter", prefix: "letters" };
 
 /** A text that must be YAML. */
-export function documentOf(text: string, kind = pointing): YamlDocument {
+export function documentOf(text: string, kind = letter): YamlDocument {
   const parsed = parseYaml(kind, "d.yaml", text);
   if ("problems" in parsed) throw new Error(parsed.problems[0].message);
   return parsed.document;
 }
 
 /** Everything wrong with a text. */
-export function problemsOf(text: string, schema: z.ZodType, kind = pointing): readonly DocumentProblem[] {
+export function problemsOf(text: string, schema: z.ZodType, kind = letter): readonly DocumentProblem[] {
   const parsed = parseYaml(kind, "d.yaml", text);
   const checked = "problems" in parsed ? parsed : checkShape(parsed.document, schema);
   return "problems" in checked ? checked.problems : [];

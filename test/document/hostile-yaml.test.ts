@@ -5,7 +5,7 @@ import { z } from "zod";
 import { StopcodeError } from "../../src/binary/index.ts";
 import { problemText, readText, refusal } from "../../src/document/index.ts";
 import { temporaryFolder } from "../seal/folder.ts";
-import { brief, naming, pointing, problemsOf } from "./documents.ts";
+import { brief, letter, problemsOf } from "./documents.ts";
 
 describe("a hostile text is refused before it can cost anything", () => {
   const lines = (count: number, content: (index: number) => string) =>
@@ -71,7 +71,7 @@ describe("a file", () => {
   const folder = temporaryFolder();
   const refusedWith = (path: string): StopcodeError => {
     try {
-      readText(naming, path);
+      readText(letter, path);
     } catch (error) {
       if (error instanceof StopcodeError) return error;
     }
@@ -80,13 +80,13 @@ describe("a file", () => {
 
   it("is read as it is", () => {
     writeFileSync(join(folder, "good.yaml"), "a: ä\r\n");
-    expect(readText(pointing, join(folder, "good.yaml"))).toBe("a: ä\r\n");
+    expect(readText(letter, join(folder, "good.yaml"))).toBe("a: ä\r\n");
   });
 
   it.each([
-    ["that is not there", "absent.yaml", /cannot read the list: ENOENT/],
-    ["that is a folder", ".", /cannot read the list: it is not a file/],
-    ["that never ends", "/dev/zero", /cannot read the list: it is not a file/],
+    ["that is not there", "absent.yaml", /cannot read the letter: ENOENT/],
+    ["that is a folder", ".", /cannot read the letter: it is not a file/],
+    ["that never ends", "/dev/zero", /cannot read the letter: it is not a file/],
   ])("%s is the disk's trouble: exit code 4", (_, name, message) => {
     const file = name.startsWith("/") ? name : join(folder, name);
     expect(refusedWith(file)).toMatchObject({ code: "io/open", exitCode: 4, where: { file } });
@@ -96,8 +96,8 @@ describe("a file", () => {
   it("larger than anyone writes is refused unread: exit code 3", () => {
     const file = join(folder, "large.yaml");
     writeFileSync(file, "#".repeat(512 * 1024));
-    expect(readText(naming, file).length).toBe(512 * 1024);
+    expect(readText(letter, file).length).toBe(512 * 1024);
     writeFileSync(file, "#".repeat(512 * 1024 + 1));
-    expect(refusedWith(file)).toMatchObject({ code: "lists/too-large", exitCode: 3, where: { file } });
+    expect(refusedWith(file)).toMatchObject({ code: "letters/too-large", exitCode: 3, where: { file } });
   });
 });

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import type { Path } from "../../src/document/index.ts";
-import { documentOf, naming } from "./documents.ts";
+import { documentOf } from "./documents.ts";
 
 /** Every key and every text of a tree with its path; each word in the tree is written but once. */
 function* words(tree: unknown, path: Path = []): Generator<{ path: Path; word: string; isKey: boolean }> {
@@ -48,14 +48,13 @@ describe("the place of a value or key", () => {
         const value = numbered(shape);
         const text = `# a comment\n\n${stringify(value, style)}`;
         const document = documentOf(text);
-        const naturally = documentOf(text, naming);
         expect(document.value).toEqual(style.defaultStringType.startsWith("BLOCK") ? expect.anything() : value);
         for (const { path, word, isKey } of words(value)) {
           const before = text.slice(0, text.indexOf(word)).split("\n");
           const expected = { line: before.length, column: before.at(-1)!.length + 1 };
           // A key's place is that of its quotes, a text's that of its first character.
           if (isKey) expected.column -= style.defaultKeyType === "QUOTE_DOUBLE" ? 1 : 0;
-          const found = isKey ? naturally.problem("x", "", path).where : document.where(path);
+          const found = isKey ? document.problem("x", "", path, { pointsAt: "key" }).where : document.where(path);
           expect({ word, line: found.line, column: found.column }).toEqual({ word, ...expected });
         }
       }),
@@ -94,6 +93,9 @@ describe("the place of a value or key", () => {
   });
 
   it("of a key is that of the element, in a list", () => {
-    expect(documentOf("a: [1, 2]", naming).problem("x", "", ["a", 1]).where).toMatchObject({ line: 1, column: 8 });
+    expect(documentOf("a: [1, 2]").problem("x", "", ["a", 1], { pointsAt: "key" }).where).toMatchObject({
+      line: 1,
+      column: 8,
+    });
   });
 });

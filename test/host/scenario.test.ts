@@ -59,7 +59,7 @@ describe("a scenario with a mistake is refused with its place and a hint", () =>
       code: "scenario/unknown-key",
       line: 7,
       column: 5,
-      hint: "did you mean memory?",
+      hint: "did you mean `memory`?",
     },
     {
       what: "an unknown option of a behaviour",
@@ -67,7 +67,7 @@ describe("a scenario with a mistake is refused with its place and a hint", () =>
       code: "scenario/unknown-key",
       line: 11,
       column: 20,
-      hint: "did you mean pages?",
+      hint: "did you mean `pages`?",
     },
     {
       what: "a key that resembles none",
@@ -82,7 +82,7 @@ describe("a scenario with a mistake is refused with its place and a hint", () =>
       text: GOOD.replace("32 MiB", "32"),
       code: "scenario/shape",
       line: 7,
-      column: 5,
+      column: 13,
       message: "such as 128 MiB",
     },
     {
@@ -90,7 +90,7 @@ describe("a scenario with a mistake is refused with its place and a hint", () =>
       text: GOOD.replace("map-and-unmap", "levitate"),
       code: "scenario/shape",
       line: 10,
-      column: 9,
+      column: 20,
     },
     {
       what: "a missing key",
@@ -173,7 +173,7 @@ describe("a scenario with a mistake is refused with its place and a hint", () =>
   it("shows the line with a caret, below a first line that is whole without it", () => {
     const { message } = refusal(GOOD.replace("memory: 32 MiB", "memroy: 32 MiB"));
     expect(message.split("\n")).toEqual([
-      "the key memroy is not known here",
+      "the key `memroy` is not known here",
       "  7 |     memroy: 32 MiB",
       "    |     ^",
     ]);

@@ -10,7 +10,7 @@ import {
 import { contradictions } from "./contradictions.ts";
 import { type Scenario, scenarioSchema } from "./schema.ts";
 
-const scenarioKind: DocumentKind = { name: "scenario", prefix: "scenario", pointsAt: "key", quote: "" };
+const scenarioKind: DocumentKind = { name: "scenario", prefix: "scenario" };
 
 /**
  * Reads and checks a scenario file.
@@ -30,7 +30,7 @@ export function parseScenario(text: string, file: string): Scenario {
     throw refusal(shaped.problems, "`fixtures/scenarios/scenario.schema.json` says what a scenario may hold");
   }
   const contradictory = contradictions(shaped.value)
-    .map(({ code, message, path, hint }) => document.problem(code, message, path, { hint }))
+    .map(({ code, message, path, hint }) => document.problem(code, message, path, { pointsAt: "key", hint }))
     .sort(byPlace);
   if (isProblems(contradictory)) throw refusal(contradictory);
   return shaped.value;
