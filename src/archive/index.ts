@@ -2,7 +2,7 @@ export { type Converted, type ConvertOptions, convertDump } from "./convert.ts";
 export { type CrashFolder, createCrashFolder, type ManifestFields } from "./crash-folder.ts";
 export { isCrashId, newCrashId } from "./crash-id.ts";
 export { syncFolder } from "./disk.ts";
-export { type WritableFormat } from "./image-of.ts";
+export type { WritableFormat } from "./image-of.ts";
 export { type DumpInfo, dumpInfo } from "./info.ts";
 export { MANIFEST, type Manifest, manifest } from "./manifest.ts";
 export { type Crash, type IncompleteCrash, listCrashes, openCrash } from "./open.ts";
