@@ -129,6 +129,73 @@ describe("the crash report in a log", () => {
     expect(found?.frames.map((frame) => frame.function)).toEqual(["__schedule", "stuck"]);
   });
 
+  it("takes what a stalled processor answers for the report, not what its watcher printed of others", () => {
+    const found = report(`
+      c0|rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:
+      c0|rcu: \t1-...!: (0 ticks this GP) idle=0d1c/1/0x4000000000000000 softirq=106/106 fqs=0
+      c0|rcu: RCU grace-period kthread stack dump:
+      c0|task:rcu_preempt     state:I stack:0     pid:17    ppid:2      flags:0x00004000
+      c0|Call Trace:
+      c0| <TASK>
+      c0| __schedule+0x364/0xa70
+      c0| </TASK>
+      c0|Sending NMI from CPU 0 to CPUs 1-2:
+      c2|NMI backtrace for cpu 2 skipped: idling at native_safe_halt+0xb/0x10
+      c1|NMI backtrace for cpu 1
+      c1|CPU: 1 PID: 132 Comm: hog Tainted: G           OE      6.1.0-56-rt-amd64 #1
+      c1|RIP: 0010:spin+0x16/0x22 [mod]
+      c1|RAX: 0000000000000000 RBX: ffffcd6cc048bd48 RCX: 0000000000000000
+      c1|Call Trace:
+      c1| <TASK>
+      c1| caller+0x186/0x21a [mod]
+      c1| </TASK>
+      c0|Kernel panic - not syncing: RCU Stall
+      c0|CPU: 0 PID: 0 Comm: swapper/0 Tainted: G           OE      6.1.0-56-rt-amd64 #1
+      c0|Call Trace:
+      c0| panic+0x10e/0x301
+    `);
+    expect(found).toMatchObject({
+      title: "Kernel panic - not syncing: RCU Stall",
+      class: "rcu-stall",
+      process: { name: "hog", pid: 132 },
+      processor: 1,
+      instruction: { frame: { function: "spin", module: "mod" } },
+      frames: [{ function: "caller" }],
+    });
+  });
+
+  it("names the task that others wait for to leave its read side", () => {
+    const found = report(`
+      c2|rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:
+      c2|rcu: \tTasks blocked on level-0 rcu_node (CPUs 0-3): P151
+      c2|\t(detected by 2, t=752 jiffies, g=-847, q=97 ncpus=4)
+      c2|task:a reader        state:R  running task     stack:0     pid:151   ppid:1      flags:0x00004002
+      c2|Call Trace:
+      c2| <TASK>
+      c2| ? __schedule+0x36c/0xa70
+      c2| </TASK>
+      c2|Kernel panic - not syncing: RCU Stall
+      c2|CPU: 2 PID: 0 Comm: swapper/2 Tainted: G           OE      6.1.0-56-rt-amd64 #1
+    `);
+    expect(found).toMatchObject({ process: { name: "a reader", pid: 151 }, processor: 2, instruction: null });
+  });
+
+  it("reads a call trace on past addresses that no symbol covers", () => {
+    const found = report(`
+      c1|Oops: 0002 [#1] PREEMPT SMP NOPTI
+      c1|RIP: 0010:handler+0xc/0x20 [mod]
+      c1|Call Trace:
+      c1| <IRQ>
+      c1| call_timer_fn+0x27/0x130
+      c1| ? 0xffffffffc03a1000
+      c1| 0xffffffffc03a1040
+      c1| __run_timers+0x222/0x2c0
+      c1| </IRQ>
+      c1|Kernel panic - not syncing: Fatal exception in interrupt
+    `);
+    expect(found?.frames.map((frame) => frame.function)).toEqual(["call_timer_fn", "__run_timers"]);
+  });
+
   it("takes a soft lockup's interrupted instruction from above its trace, an exception's from within", () => {
     const soft = report(`
       c0|watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [crasher:117]

@@ -2,60 +2,13 @@ import { describe, expect, it } from "vitest";
 import { Kallsyms } from "../../src/analysis/linux/kallsyms.ts";
 import { KernelMemory } from "../../src/analysis/linux/kernel-memory.ts";
 import { VmcoreInfo } from "../../src/analysis/linux/vmcoreinfo.ts";
-import { BuiltMemory, IMAGE, imageMap } from "./linux-built-kernel.ts";
+import { AT, BASE, type BuiltSymbol, buildKallsyms } from "./linux-built-kallsyms.ts";
+import { IMAGE, imageMap } from "./linux-built-kernel.ts";
 
-interface Symbol {
-  readonly name: string;
-  /** Bytes above the base; negative: a plain value, as per-CPU variables have. */
-  readonly at: number;
-}
+const read = ({ memory, info }: ReturnType<typeof buildKallsyms>) =>
+  Kallsyms.read(new KernelMemory(memory, imageMap), info);
 
-const BASE = IMAGE + 0x10_0000n;
-const AT = { names: 0x1000n, offsets: 0x8000n, table: 0xa000n, index: 0xb000n, count: 0xc000n, base: 0xc008n };
-/** A token that stands for several letters, so that expansion is more than copying. */
-const LONG_TOKEN = "Tdo_";
-const LONG_TOKEN_NUMBER = 200;
-
-/** Writes symbol tables as scripts/kallsyms does: one token a letter, and one that is longer. */
-function build(symbols: readonly Symbol[], absolutePerCpu: boolean, stext = BASE) {
-  const memory = new BuiltMemory(16);
-  const names: number[] = [];
-  symbols.forEach(({ name }, n) => {
-    const word = `T${name}`;
-    const rest = word.startsWith(LONG_TOKEN) ? word.slice(LONG_TOKEN.length) : word;
-    const tokens = [...(rest === word ? [] : [LONG_TOKEN_NUMBER]), ...Buffer.from(rest)];
-    if (tokens.length > 127) names.push((tokens.length & 0x7f) | 0x80, tokens.length >> 7);
-    else names.push(tokens.length);
-    names.push(...tokens);
-    const { at } = symbols[n]!;
-    const offset = absolutePerCpu ? (at < 0 ? -at : -1 - at) : at;
-    memory.u32(IMAGE + AT.offsets + BigInt(n * 4), offset >>> 0);
-  });
-  memory.put(IMAGE + AT.names, Uint8Array.from(names));
-  let table = "";
-  for (let token = 0; token < 256; token++) {
-    memory.u16(IMAGE + AT.index + BigInt(token * 2), table.length);
-    table += `${token === LONG_TOKEN_NUMBER ? LONG_TOKEN : String.fromCharCode(token || 1)}\0`;
-  }
-  memory.put(IMAGE + AT.table, Buffer.from(table, "latin1"));
-  memory.u32(IMAGE + AT.count, symbols.length);
-  memory.u64(IMAGE + AT.base, BASE);
-  const keys = {
-    kallsyms_names: AT.names,
-    kallsyms_offsets: AT.offsets,
-    kallsyms_token_table: AT.table,
-    kallsyms_token_index: AT.index,
-    kallsyms_num_syms: AT.count,
-    kallsyms_relative_base: AT.base,
-    _stext: stext - IMAGE,
-  };
-  const text = Object.entries(keys).map(([key, at]) => `SYMBOL(${key})=${(IMAGE + at).toString(16)}`);
-  return { memory, info: new VmcoreInfo(text.join("\n")) };
-}
-
-const read = ({ memory, info }: ReturnType<typeof build>) => Kallsyms.read(new KernelMemory(memory, imageMap), info);
-
-const SYMBOLS: readonly Symbol[] = [
+const SYMBOLS: readonly BuiltSymbol[] = [
   { name: "_stext", at: 0 },
   { name: "do_exit", at: 0x100 },
   { name: "alias_of_do_exit", at: 0x100 },
@@ -71,7 +24,7 @@ describe.each([
   ["per-CPU values are absolute and addresses count down from the base", true],
 ])("kallsyms where %s", (_, absolutePerCpu) => {
   const symbols = absolutePerCpu ? [{ name: "cpu_number", at: -0x20 }, ...SYMBOLS] : SYMBOLS;
-  const table = read(build(symbols, absolutePerCpu));
+  const table = read(buildKallsyms(symbols, absolutePerCpu));
 
   it("finds every symbol's address by its name", () => {
     expect(table?.count).toBe(symbols.length);
@@ -97,7 +50,7 @@ describe("kallsyms of a dump that lacks pages", () => {
       { name: "_stext", at: 0 },
       ...Array.from({ length: 999 }, (_, n) => ({ name: `s${n}`, at: 8 * n + 8 })),
     ];
-    const built = build(many, true);
+    const built = buildKallsyms(many, true);
     built.memory.drop(IMAGE + AT.names + 0x1000n);
     const table = read(built);
     expect(table?.complete).toBe(false);
@@ -108,11 +61,11 @@ describe("kallsyms of a dump that lacks pages", () => {
 
   it("is absent when its tables, its count or its keys are", () => {
     for (const part of [AT.names, AT.offsets, AT.count]) {
-      const built = build(SYMBOLS, true);
+      const built = buildKallsyms(SYMBOLS, true);
       built.memory.drop(IMAGE + part);
       expect(read(built)).toBeNull();
     }
-    const built = build(SYMBOLS, true);
+    const built = buildKallsyms(SYMBOLS, true);
     expect(Kallsyms.read(new KernelMemory(built.memory, imageMap), new VmcoreInfo("OSRELEASE=5.10"))).toBeNull();
     built.memory.u32(IMAGE + AT.count, 0xffff_ffff);
     expect(read(built)).toBeNull();
@@ -120,7 +73,7 @@ describe("kallsyms of a dump that lacks pages", () => {
 
   it("sorts symbols that do not stand in order", () => {
     const [first, ...rest] = SYMBOLS.slice(0, 5);
-    const table = read(build([...rest, first!, { name: "_end", at: 0x1000 }], false));
+    const table = read(buildKallsyms([...rest, first!, { name: "_end", at: 0x1000 }], false));
     expect(table?.at(BASE + 0x10n)?.name).toBe("_stext");
     expect(table?.at(BASE + 0x181n)?.name).toBe("do_exit.cold");
   });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { findVmcoreInfo, scanForVmcoreInfo, VmcoreInfo } from "../../src/analysis/linux/vmcoreinfo.ts";
+import { findVmcoreInfo, VmcoreInfo } from "../../src/analysis/linux/vmcoreinfo.ts";
+import { searchVmcoreInfo } from "../../src/analysis/linux/vmcoreinfo-search.ts";
 import type { Dump } from "../../src/dumpfile/index.ts";
 import { BuiltMemory, IMAGE } from "./linux-built-kernel.ts";
 
@@ -60,11 +61,42 @@ describe("VMCOREINFO", () => {
     memory.put(IMAGE + 0x3000n, Buffer.from("OSRELEASE=6.1 without the rest\n")); // a page of somebody's notes
     memory.put(IMAGE + 0x5000n, Buffer.from(TEXT));
     memory.drop(IMAGE + 0x1000n);
-    expect(scanForVmcoreInfo(memory)).toBe(TEXT);
+    expect(searchVmcoreInfo(memory, [])).toBe(TEXT);
     expect(findVmcoreInfo(dumpOf(memory))?.text("OSRELEASE")).toBe("6.12.117+deb12-amd64");
     memory.drop(IMAGE + 0x5000n);
     expect(findVmcoreInfo(dumpOf(memory))).toBeNull();
   });
+
+  it.each([
+    ["four", 0n, 0x1000n],
+    ["five", 1n << 12n, 0x9000n],
+  ])(
+    "is found by the kernel's own pointer to it, with %s levels of page tables, however much memory there is",
+    (_, cr4, root) => {
+      const memory = new BuiltMemory(16);
+      const present = 0x3n; // and writable
+      // Entry 511 of a top table leads to the image at -2 GiB, entry 273 to the direct map, here of 2 MiB.
+      memory.u64(IMAGE + 0x9000n + 511n * 8n, 0x1000n | present);
+      memory.u64(IMAGE + 0x1000n + 511n * 8n, 0x2000n | present);
+      memory.u64(IMAGE + 0x2000n + 510n * 8n, 0x3000n | present);
+      memory.u64(IMAGE + 0x3000n + 3n * 8n, 0x4000n | present);
+      memory.u64(IMAGE + 0x4000n + 7n * 8n, 0x5000n | present);
+      memory.u64(IMAGE + 0x1000n + 273n * 8n, 0x6000n | present);
+      memory.u64(IMAGE + 0x6000n, 0x7000n | present);
+      memory.u64(IMAGE + 0x7000n, 0x83n);
+      const direct = 0xffff_8880_0000_0000n; // the same with four levels and five
+      memory.u64(IMAGE + 0x5010n, direct + 0x8000n);
+      memory.u64(IMAGE + 0x5018n, direct + 0xa000n);
+      memory.put(IMAGE + 0xa000n, Buffer.from(TEXT));
+      const registers = [{}, { cr3: root | 0xfffn, cr4 }];
+      expect(searchVmcoreInfo(memory, registers)).toBe(TEXT);
+      // Searching all pages would come upon this one first.
+      memory.put(IMAGE, Buffer.from(TEXT.replace("6.12.117", "9.99")));
+      expect(searchVmcoreInfo(memory, registers)).toBe(TEXT);
+      memory.u64(IMAGE + 0x4000n + 7n * 8n, 0x5001n); // read-only pages hold no variables
+      expect(searchVmcoreInfo(memory, registers)).toContain("9.99");
+    },
+  );
 
   it("is taken from the header, then from a note, before memory is searched", () => {
     const memory = new BuiltMemory(2);

@@ -11,9 +11,9 @@ export interface PrintedFrame {
 
 const FRAME = /^(?:\[<[0-9a-f]*>\] )?(\? )?([\w.$]+)\+0x([0-9a-f]{1,8})\/0x([0-9a-f]{1,8})(?: \[([\w-]+)[^\]]*\])?$/;
 const START = /^Call Trace:?$/;
-/** Stack changes, and the registers of an exception frame within the trace. */
+/** Stack changes, addresses without a symbol, and the registers of an exception frame within the trace. */
 const PASSED_OVER =
-  /^(?:<\/?[\w#]+>|Code: .*|RIP: .*|(?:RSP|RAX|RDX|RBP|R1[03]|R08|FS|CS|CR2|DR\d): .*|ORIG_RAX: .*|PKRU: .*|)$/;
+  /^(?:(?:\? )?0x[0-9a-f]{1,16}|<\/?[\w#]+>|Code: .*|RIP: .*|(?:RSP|RAX|RDX|RBP|R1[03]|R08|FS|CS|CR2|DR\d): .*|ORIG_RAX: .*|PKRU: .*|)$/;
 const KERNEL_RIP = /^RIP: 0010:(.*)$/;
 
 export function parseFrame(text: string): PrintedFrame | null {

@@ -23,8 +23,9 @@ export function crashFacts(kernel: LinuxKernel, report: CrashReport | null, cpus
   const isPanicked = panicked === null ? report?.panicLine != null : panicked >= 0;
   const registers = cpus.find(({ index }) => index === panicked)?.registers;
   const unwound = registers ? (processorStack(kernel, registers)?.frames ?? []) : [];
-  const path = framesOfCrash(unwound);
-  const printed = report ? printedStack(kernel, report, path) : [];
+  const elsewhere = report && runningElsewhere(kernel, report, cpus, panicked);
+  const path = elsewhere?.frames ?? framesOfCrash(unwound);
+  const printed = report && !elsewhere && !isLeftOvers(report, path) ? printedStack(kernel, report, path) : [];
   const stack = printed.length > 0 ? printed : path.map(unwoundFrame);
   const startsAtFault = printed.length > 0 ? report?.instruction != null : path[0]?.isReturn === false;
   const fault = startsAtFault ? stack[0] : undefined;
@@ -33,7 +34,7 @@ export function crashFacts(kernel: LinuxKernel, report: CrashReport | null, cpus
     alternativeTitles: [...(report?.alternativeTitles ?? [])],
     class: report?.class ?? null,
     panicked: isPanicked,
-    processor: report?.processor ?? (isPanicked ? panicked : null),
+    processor: elsewhere?.processor ?? report?.processor ?? (isPanicked ? panicked : null),
     process: report || isPanicked ? processOf(kernel, report, panicked ?? -1) : null,
     address: fault?.address ?? null,
     function: fault?.function ?? null,
@@ -42,6 +43,33 @@ export function crashFacts(kernel: LinuxKernel, report: CrashReport | null, cpus
     registers: registersOf(report, fault?.address ?? null, path[0] === unwound[0] ? registers : undefined),
     taint: taint === null ? null : taintLetters(taint),
   };
+}
+
+/**
+ * The processor was sent where no code is: the kernel's unwinder gives up there and lists whatever the stack has on it, while
+ * unwinding from memory finds the bad call.
+ */
+const isLeftOvers = ({ instruction, frames }: CrashReport, path: readonly PlacedFrame[]) =>
+  instruction !== null && !instruction.frame && path.length > 1 && !frames.some(({ reliable }) => reliable);
+
+/**
+ * The task that the report is about may have run on another processor than the one that panicked. The kernel cannot unwind a
+ * running task and prints left-overs; the dump has that processor's registers.
+ */
+function runningElsewhere(
+  kernel: LinuxKernel,
+  { process, instruction, frames }: CrashReport,
+  cpus: readonly DumpProcessor[],
+  panicked: number | null,
+) {
+  if (!process?.pid || instruction || frames.some(({ reliable }) => reliable)) return null;
+  if (!kernel.symbols || !kernel.types) return null;
+  const running = currentTasks(kernel.memory, kernel.symbols, kernel.types, cpus.length);
+  const processor = running.findIndex((task) => task?.pid === process.pid);
+  const registers = cpus.find(({ index }) => index === processor)?.registers;
+  const stack = registers && processor !== panicked ? (processorStack(kernel, registers)?.frames ?? []) : [];
+  const interrupted = stack.findLastIndex(({ isReturn }) => !isReturn);
+  return interrupted < 0 ? null : { processor, frames: stack.slice(interrupted) };
 }
 
 /** Who crashed: as the log says; else the task whose message announced it; else what the panicking processor was running. */

@@ -25,6 +25,12 @@ const PANIC = /^Kernel panic - not syncing: (.*)$/;
 const END_OF_REPORT = /^---\[ end trace/;
 const WHO = /^CPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.*?)(?: Kdump: loaded)? (?:Not tainted|Tainted:)/;
 const BLOCKED = /^INFO: task (.+):(\d+) blocked for more than/;
+/** A task that others wait for while it does not leave its read side, and how it is then described. */
+const READER = /^rcu: \tTasks blocked on level-\d+ rcu_node.*: .*P\d/;
+const DESCRIBED = /^task:(.+?) +state:.* pid:(\d+)/;
+const STALL_ELSEWHERE = /^(?:rcu: )?INFO: rcu\w* detected (?:expedited )?stalls on/;
+/** A processor that was idle is "skipped". */
+const NMI_BACKTRACE = /^NMI backtrace for cpu \d+$/;
 /** What belongs to a panic is printed right before it; on a slow serial line a report takes seconds. */
 const REPORT_NANOSECONDS = 30e9;
 
@@ -50,7 +56,9 @@ export function findCrashReport(records: readonly PrintkRecord[]): CrashReport |
   const titles = [...(panicLine === null ? [] : [panicLine]), ...bad.map((at) => lines[at]!.text)];
   const reason = panicLine === null ? [] : [PANIC.exec(panicLine)![1]!];
   const since = lines.slice(startAt);
-  const own = since.filter((line) => isSameCaller(line.record, end.record)).map((line) => line.text);
+  const own = (sentByStalled(since) ?? since.filter((line) => isSameCaller(line.record, end.record))).map(
+    (line) => line.text,
+  );
   return {
     title: titles[0]!,
     alternativeTitles: [...new Set([...titles.slice(1), ...reason])],
@@ -77,11 +85,21 @@ function badLinesBefore(lines: readonly Line[], endAt: number, panicked: boolean
   return found.reverse();
 }
 
-/** Who crashed: the task that hung when that is what is reported, else who was running as the first report says. */
+/**
+ * A processor that keeps others from a grace period is sent an NMI by one that waits, and prints where it is: that is the
+ * report. Null where it is not another that stalls, or where it did not answer.
+ */
+function sentByStalled(since: readonly Line[]): readonly Line[] | null {
+  const at = STALL_ELSEWHERE.test(since[0]!.text) ? since.findIndex((line) => NMI_BACKTRACE.test(line.text)) : -1;
+  return at < 0 ? null : since.slice(at).filter((line) => isSameCaller(line.record, since[at]!.record));
+}
+
+/** Who crashed: the task that others waited for when that is what is reported, else who was running as the first report says. */
 function who(own: readonly string[], all: readonly Line[]): Pick<CrashReport, "process" | "processor"> {
   const lines = [...own, ...all.map((line) => line.text)];
   const running = firstMatch(lines, WHO);
-  const blocked = firstMatch(own, BLOCKED);
+  const reader = own.findIndex((line) => READER.test(line));
+  const blocked = firstMatch(own, BLOCKED) ?? firstMatch(reader < 0 ? [] : own.slice(reader), DESCRIBED);
   return {
     processor: running ? Number(running[1]) : null,
     process: blocked

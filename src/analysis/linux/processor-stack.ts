@@ -24,7 +24,8 @@ export function processorStack(kernel: LinuxKernel, registers: Registers): Place
   const ofModules = new Map<KernelModule, OrcTable | null>();
   const ruleAt = (address: bigint) => {
     const module = symbolizer.moduleAt(address);
-    if (!module) return own?.find(address) ?? null;
+    // The table's last rule goes on for ever, the kernel does not.
+    if (!module) return symbols.at(address) ? (own?.find(address) ?? null) : null;
     if (!ofModules.has(module)) ofModules.set(module, OrcTable.ofModule(memory, types, module));
     return ofModules.get(module)?.find(address) ?? null;
   };
@@ -40,7 +41,8 @@ export function processorStack(kernel: LinuxKernel, registers: Registers): Place
 
 /** The functions that take a kernel down after a fault, whole or the unlikely part that the compiler moved away. */
 const DEATHS = /^(?:oops_end|crash_kexec|die)(?:\.cold)?$/;
-const PANIC = /^panic(?:\.cold)?$/;
+/** A panic's way into kexec ends in __crash_kexec, which saves the address of a label of its own as the instruction pointer. */
+const PANIC = /^(?:panic|__crash_kexec)(?:\.cold)?$/;
 
 /**
  * The part of a panicking processor's stack that led to the panic: from the faulting instruction where a fault took it down,

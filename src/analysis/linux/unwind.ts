@@ -49,7 +49,10 @@ export interface UnwoundStack {
 const MOST_FRAMES = 1024;
 const USER_MODE = 3n;
 
-/** Walks a kernel stack by its ORC rules, through interrupts and from one stack to the next. */
+/**
+ * Walks a kernel stack by its ORC rules, through interrupts and from one stack to the next.
+ * @param ruleAt null where no code is
+ */
 export function unwind(
   memory: KernelMemory,
   ruleAt: (address: bigint) => OrcRule | null,
@@ -61,7 +64,7 @@ export function unwind(
     frames.push({ address: state.ip, stackPointer: state.sp, isReturn: state.isReturn });
     const rule = ruleAt(state.isReturn ? state.ip - 1n : state.ip);
     if (rule?.kind === "end") return { frames, whole: true };
-    const next = rule && step(memory, rule, state);
+    const next = rule ? step(memory, rule, state) : strayCall(memory, ruleAt, state);
     if (next === "user") return { frames, whole: true };
     if (!next || (next.sp === state.sp && next.ip === state.ip)) return { frames, whole: false };
     state = next;
@@ -71,6 +74,20 @@ export function unwind(
 
 interface Step extends UnwindRegisters {
   readonly isReturn: boolean;
+}
+
+/**
+ * Where a processor failed to fetch its next instruction, it came there by a call through a bad pointer, and the address to
+ * return to is the last word pushed. Nothing else can have changed the stack since.
+ */
+function strayCall(
+  memory: KernelMemory,
+  ruleAt: (address: bigint) => OrcRule | null,
+  { sp, bp, isReturn }: Step,
+): Step | null {
+  const ip = isReturn ? null : memory.u64(sp);
+  if (ip === null || ruleAt(ip - 1n) === null) return null;
+  return { ip, sp: sp + 8n, bp, dx: null, di: null, r10: null, r13: null, isReturn: true };
 }
 
 /** The caller's state; "user" where the kernel was entered from user mode, null where the stack cannot be followed. */

@@ -1,5 +1,5 @@
-import { PAGE_SIZE, type PhysicalMemory, StopcodeError } from "../../binary/index.ts";
 import type { Dump } from "../../dumpfile/index.ts";
+import { searchVmcoreInfo } from "./vmcoreinfo-search.ts";
 
 /**
  * VMCOREINFO: what a Linux kernel writes down about itself for readers of its dumps, as lines of `KEY=value`.
@@ -64,37 +64,14 @@ export function findVmcoreInfo(dump: Dump): VmcoreInfo | null {
   const header = dump.header.kind === "windows" ? null : dump.header.vmcoreinfo;
   // A guest that never filled its hypervisor's note leaves it there, empty.
   const kept = [header, noted].find((text) => text?.includes("OSRELEASE="));
-  const text = kept ?? (dump.memory.kind === "physical" ? scanForVmcoreInfo(dump.memory) : null);
+  const text = kept ?? searched(dump);
   return text === null ? null : new VmcoreInfo(text);
 }
 
-const START = Buffer.from("OSRELEASE=");
-
-/**
- * The kernel's own copy of the text: vmcoreinfo_data is one page of its own, so only the first bytes of each page count.
- * Needed for guests that could not hand the note to their hypervisor.
- */
-export function scanForVmcoreInfo(memory: PhysicalMemory): string | null {
-  for (const { firstPage, pageCount } of memory.runs())
-    for (let page = firstPage; page < firstPage + pageCount; page++) {
-      const text = candidate(memory, page);
-      if (text !== null) return text;
-    }
-  return null;
-}
-
-function candidate(memory: PhysicalMemory, page: number): string | null {
-  if (memory.pageState(page) !== "present") return null;
-  let bytes: Buffer;
-  try {
-    const read = memory.read(page * PAGE_SIZE, PAGE_SIZE);
-    bytes = Buffer.from(read.buffer, read.byteOffset, read.length);
-  } catch (error) {
-    if (error instanceof StopcodeError) return null; // a damaged page cannot be the one
-    throw error;
-  }
-  if (bytes.compare(START, 0, START.length, 0, START.length) !== 0) return null;
-  const end = bytes.indexOf(0);
-  const text = bytes.toString("latin1", 0, end < 0 ? PAGE_SIZE : end);
-  return text.includes("\nKERNELOFFSET=") ? text : null;
-}
+const searched = ({ memory, cpus }: Dump) =>
+  memory.kind === "physical"
+    ? searchVmcoreInfo(
+        memory,
+        cpus.map(({ registers }) => registers),
+      )
+    : null;
