@@ -64,12 +64,16 @@ describe(`failure management 2.7/19: a run that is killed (${KILLS} times)`, () 
     expect(await start(home).killed).toBe(false);
     const wholeRun = performance.now() - begun;
 
+    const verified = new Set<string>();
     let [runs, kills] = [0, 0];
     while (kills < KILLS) {
       runs += 1;
       if (await (runs % 2 ? killedWriting(home) : killedSomewhere(home, wholeRun))) kills += 1;
       const { complete, incomplete } = listCrashes(home);
-      for (const crash of complete) expect((await verifyCrash(crash.folder)).problems).toEqual([]);
+      for (const crash of complete.filter(({ id }) => !verified.has(id))) {
+        expect((await verifyCrash(crash.folder)).problems).toEqual([]);
+        verified.add(crash.id);
+      }
       for (const crash of incomplete) expect((await verifyCrash(crash.folder)).whole).toBe(false);
     }
 
