@@ -10,7 +10,7 @@ export default class HostCheck extends StopcodeCommand {
 
   async run() {
     const { args } = await this.parse(HostCheck);
-    const { loadScenario } = await import("../../src/host/index.ts");
-    return this.answer(loadScenario(args.scenario), scenarioScreen);
+    const { readScenario } = await import("../../src/pipeline/index.ts");
+    return this.answer(await readScenario(args.scenario), scenarioScreen);
   }
 }

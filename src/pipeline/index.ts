@@ -9,3 +9,4 @@ export {
   showCrash,
 } from "./questions.ts";
 export { type RunEvent, type RunReport, runScenario } from "./run.ts";
+export { readScenario } from "./scenario.ts";

@@ -7,13 +7,13 @@ import {
   type CrashNotice,
   EmulatedHost,
   type Host,
-  loadScenario,
   type Procedure,
   type Scenario,
 } from "../host/index.ts";
 import { type ArmRequest, type Finding, procedureTable, type RulePack } from "../rules/index.ts";
 import { type RecordedCrash, recordCrash } from "./crash.ts";
 import { rulesOf } from "./questions.ts";
+import { readScenario } from "./scenario.ts";
 
 /** What `host run` tells while it runs. */
 export type RunEvent =
@@ -72,7 +72,7 @@ export interface RunOptions {
 
 /** Runs a scenario from first boot to verdict. @throws StopcodeError for a bad scenario or pack, or when the disk fails */
 export async function runScenario(path: string, options: RunOptions): Promise<RunReport> {
-  const scenario = loadScenario(path);
+  const scenario = await readScenario(path);
   const packs = rulesOf(options.packs);
   const seed = options.seed ?? scenario.seed;
   const host = new EmulatedHost(scenario, { seed, procedures: proceduresOf(packs) });

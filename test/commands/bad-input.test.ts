@@ -69,6 +69,16 @@ describe("bad input gets one clear line: what, where, what to do, and an exit co
     expect(oneLine(outcome)).toMatch(/broken\.yaml:\d+:\d+/);
   });
 
+  it("an owner's key with a slip in it: 3, before anything boots, with file:line:column", () => {
+    const path = scenarioWith("owner.yaml", /age19td/, "age19tx");
+    const at = readFileSync(path, "utf8").split("age19tx")[0]?.split("\n") ?? [];
+    for (const command of ["run", "check"]) {
+      const outcome = stopcode(["host", command, path], home);
+      expect(outcome.status).toBe(3);
+      expect(oneLine(outcome)).toContain(`owner.yaml:${at.length}:${(at.at(-1)?.length ?? 0) + 1} `);
+    }
+  });
+
   it("an unknown flag, command, stop code or crash: 2 or 3", () => {
     expect(stopcode(["history", "list", "--colour"], home).status).toBe(2);
     expect(stopcode(["histry"], home).status).toBe(2);
