@@ -22,6 +22,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   agent: 5,
   history: 5,
   pipeline: 6,
+  bench: 6,
   web: 7,
   terminal: 7,
 };

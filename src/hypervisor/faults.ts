@@ -15,14 +15,19 @@ export class PageFault extends Error {
   }
 }
 
-/** #GP(0): the address is not canonical. The processor does not say which address it was; CR2 keeps its value. */
+/**
+ * #GP(0): an address that is not canonical, or a value that a control register or INVPCID does not take. The processor does
+ * not say which; CR2 keeps its value.
+ */
 export class GeneralProtectionFault extends Error {
   override readonly name = "GeneralProtectionFault";
+  /** The address, or the value that was to be loaded. */
   readonly address: bigint;
   readonly errorCode = 0;
 
-  constructor(address: bigint) {
-    super(`general protection fault: ${hex(address)} is not a canonical address`);
+  /** @param why completes "general protection fault: 0x… " */
+  constructor(address: bigint, why = "is not a canonical address") {
+    super(`general protection fault: ${hex(address)} ${why}`);
     this.address = address;
   }
 }

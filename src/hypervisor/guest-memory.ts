@@ -1,48 +1,114 @@
 import { hex, PAGE_SIZE, type PageRun, type PageState, type PhysicalMemory, StopcodeError } from "../binary/index.ts";
 import type { TableMemory } from "../paging/index.ts";
+import { type GuestFrames, HOLE, MAP_ALL, MAP_BYTES, MAP_ENTRIES, MAP_FRAME, MAP_READ, mapEntry } from "./frame-map.ts";
 import { type HostMemory, pagesOf } from "./host-memory.ts";
 import { runsOf } from "./page-runs.ts";
 
-/** In the map: this guest frame has no host frame. */
-const UNMAPPED = -1;
 const PAGE_MASK = PAGE_SIZE - 1;
+
+/** Asked before the map of these pages changes: it throws where that must not be. */
+export type MapGuard = (firstPage: number, pageCount: number) => void;
+
+/** Told that the map of these pages has changed: no translation made before may be used after it returns. */
+export type MapListener = (firstPage: number, pageCount: number) => void;
 
 /**
  * A partition's physical memory, by guest physical address (GPA).
  *
- * Each guest frame has a host frame of its own or none at all. Reading and writing take addresses of any alignment;
+ * Each guest frame has a host frame of its own or none at all. What the map lets the guest do with a page
+ * (`MAP_READ`, `MAP_WRITE`, `MAP_EXECUTE`) binds its processors, not the readers and writers here. Reading and writing take addresses of any alignment;
  * all of them throw StopcodeError `hypervisor/unmapped-gpa` where an address has no memory (only `read`, the face that
  * dumps and machines have in common, throws `memory/absent` there), and a write that does has changed nothing.
  */
-export class GuestPhysicalMemory implements PhysicalMemory, TableMemory {
+export class GuestPhysicalMemory implements PhysicalMemory, TableMemory, GuestFrames {
   /** Guest frames, mapped or not. */
   readonly pages: number;
+  /** Guest frame number to host frame and rights: the entries of frame-map.ts. Changed by the methods here only. */
+  readonly map: Int32Array;
   readonly #host: HostMemory;
-  readonly #map: Int32Array;
-  readonly #limit: number;
+  readonly #guards: MapGuard[] = [];
+  readonly #listeners: MapListener[] = [];
+  /** Guest frames whose host frame is another's. */
+  readonly #foreign = new Set<number>();
 
   /** @throws StopcodeError `hypervisor/memory-size`, `hypervisor/out-of-memory` */
   constructor(host: HostMemory, memoryBytes: number) {
     this.pages = pagesOf(memoryBytes, "a partition's memory");
     this.#host = host;
-    this.#map = Int32Array.from(host.allocate(this.pages));
-    this.#limit = memoryBytes;
+    this.map = new Int32Array(MAP_ENTRIES);
+    this.map.set(Int32Array.from(host.allocate(this.pages), (frame) => mapEntry(frame, MAP_ALL)));
+  }
+
+  /** All of the host's memory, as words: what the map's entries point into. */
+  get words(): Int32Array {
+    return this.#host.words;
   }
 
   /** The host frame behind a guest frame; null for a hole. */
   hostFrame(page: number): number | null {
-    const frame = this.#map[page];
-    return frame === undefined || frame === UNMAPPED ? null : frame;
+    const entry = this.map[page] ?? HOLE;
+    return entry === HOLE ? null : entry >>> 12;
   }
 
-  /** Gives the host frames of these pages back, zeroed, and leaves holes. A page that is a hole already stays one. */
+  /** Whether the host frame behind a guest frame is this partition's own: not one that `mapFrame` put there, and no hole. */
+  ownsFrame(page: number): boolean {
+    return this.hostFrame(page) !== null && !this.#foreign.has(page);
+  }
+
+  /**
+   * Puts a host frame, which stays its owner's, where there is a hole, within `pages` or beyond.
+   * @throws StopcodeError `hypervisor/page-range` where there is no hole, and for rights without reading
+   */
+  mapFrame(page: number, hostFrame: number, rights: number): void {
+    if (!(page >= 0 && page < MAP_ENTRIES) || this.map[page] !== HOLE)
+      throw new StopcodeError("hypervisor/page-range", `guest frame ${hex(page)} is no hole`);
+    if ((rights & MAP_READ) === 0) throw unreadable();
+    this.map[page] = mapEntry(hostFrame, rights & MAP_ALL);
+    this.#foreign.add(page);
+    this.#changed(page, 1);
+  }
+
+  /** Makes a hole again of what `mapFrame` made; the host frame is not given back. Anything else stays as it is. */
+  unmapFrame(page: number): void {
+    if (!this.#foreign.delete(page)) return;
+    this.map[page] = HOLE;
+    this.#changed(page, 1);
+  }
+
+  /** From now on, asks before `unmap` and `protect` change anything: sharing pins what a device is at work on. */
+  guardMap(guard: MapGuard): void {
+    this.#guards.push(guard);
+  }
+
+  /** From now on, tells about every change of the map, when it is done. */
+  onMapChange(listener: MapListener): void {
+    this.#listeners.push(listener);
+  }
+
+  /**
+   * Sets what the partition's processors may do with these pages (`MAP_…` bits, `MAP_READ` among them); holes stay holes.
+   * @throws StopcodeError `hypervisor/page-range` for rights without reading: such a page would have to be a hole
+   */
+  protect(firstPage: number, pageCount: number, rights: number): void {
+    if ((rights & MAP_READ) === 0) throw unreadable();
+    this.#ask(firstPage, pageCount);
+    for (let page = firstPage; page < firstPage + pageCount; page++)
+      if (this.hostFrame(page) !== null) this.map[page] = (this.map[page]! & MAP_FRAME) | (rights & MAP_ALL);
+    this.#changed(firstPage, pageCount);
+  }
+
+  /** Gives this partition's host frames of these pages back, zeroed, and leaves holes; what is not its own stays as it is. */
   unmap(firstPage: number, pageCount: number): void {
+    this.#ask(firstPage, pageCount);
+    const released: number[] = [];
     for (let page = firstPage; page < firstPage + pageCount; page++) {
-      const frame = this.hostFrame(page);
-      if (frame === null) continue;
-      this.#map[page] = UNMAPPED;
-      this.#host.release(frame);
+      if (!this.ownsFrame(page)) continue;
+      released.push(this.hostFrame(page)!);
+      this.map[page] = HOLE;
     }
+    // Nobody may hold a translation to a frame that could have another owner.
+    this.#changed(firstPage, pageCount);
+    for (const frame of released) this.#host.release(frame);
   }
 
   readU8(gpa: number): number {
@@ -123,26 +189,40 @@ export class GuestPhysicalMemory implements PhysicalMemory, TableMemory {
     return this.#host.bytes.subarray(at, at + PAGE_SIZE);
   }
 
-  /** Zeroes every page that is mapped. */
+  /** Zeroes every page of its own. */
   clear(): void {
-    for (let page = 0; page < this.pages; page++) if (this.#map[page] !== UNMAPPED) this.view(page).fill(0);
+    for (let page = 0; page < this.pages; page++) if (this.ownsFrame(page)) this.view(page).fill(0);
+  }
+
+  /** Gives all of its own host frames back, zeroed, and lets go of all others. */
+  release(): void {
+    for (const page of this.#foreign) this.unmapFrame(page);
+    this.unmap(0, this.pages);
   }
 
   runs(): readonly PageRun[] {
-    return runsOf(this.pages, (page) => this.#map[page] !== UNMAPPED);
+    return runsOf(this.pages, (page) => this.map[page] !== HOLE);
   }
 
   pageState(pfn: number): PageState {
     return this.hostFrame(pfn) === null ? "absent" : "present";
   }
 
-  /** Host byte address of a guest one. Every access comes by here: the limit also keeps `>>>` within 32 bits. */
+  /** Host byte address of a guest one. */
   #locate(gpa: number): number {
-    if (gpa >= 0 && gpa < this.#limit) {
-      const frame = this.#map[gpa >>> 12]!;
-      if (frame !== UNMAPPED) return frame * PAGE_SIZE + (gpa & PAGE_MASK);
+    if (gpa >= 0 && gpa < MAP_BYTES) {
+      const entry = this.map[gpa >>> 12]!;
+      if (entry !== HOLE) return ((entry & MAP_FRAME) | (gpa & PAGE_MASK)) >>> 0;
     }
     throw unmapped(gpa);
+  }
+
+  #ask(firstPage: number, pageCount: number): void {
+    for (const guard of this.#guards) guard(firstPage, pageCount);
+  }
+
+  #changed(firstPage: number, pageCount: number): void {
+    for (const listener of this.#listeners) listener(firstPage, pageCount);
   }
 
   #gather(gpa: number, length: number): DataView {
@@ -184,7 +264,12 @@ function fits(gpa: number, bytes: number): boolean {
   return (gpa & PAGE_MASK) + bytes <= PAGE_SIZE;
 }
 
-function unmapped(gpa: number): StopcodeError {
+function unreadable(): StopcodeError {
+  return new StopcodeError("hypervisor/page-range", "a page that may not even be read is to be unmapped");
+}
+
+/** What an access to memory that the partition does not have comes to. */
+export function unmapped(gpa: number): StopcodeError {
   return new StopcodeError("hypervisor/unmapped-gpa", `guest physical address ${hex(gpa)} has no memory`, {
     where: { address: hex(gpa) },
   });

@@ -2,12 +2,15 @@ import { type PhysicalMemory, StopcodeError } from "../binary/index.ts";
 import { ForeignMemory, WholeHostMemory } from "./foreign-memory.ts";
 import { HostMemory } from "./host-memory.ts";
 import { Partition, type PartitionOptions } from "./partition.ts";
+import { PageSharing } from "./sharing/index.ts";
 
 /** A dump partition only reads what others hold; its own memory is where it keeps its tables. */
 const DUMP_PARTITION_BYTES = 2 ** 21;
 
 /** The machine: its memory, the partitions in it, and who may read what of whom. */
 export class Hypervisor {
+  /** Pages that partitions share, and the devices' transfers to and from them. */
+  readonly sharing: PageSharing;
   readonly #memory: HostMemory;
   readonly #partitions = new Map<string, Partition>();
   #dumpPartition: Partition | null = null;
@@ -17,6 +20,7 @@ export class Hypervisor {
   /** @throws StopcodeError `hypervisor/memory-size` unless it is a whole number of pages, 4 GiB at most */
   constructor(options: { readonly memoryBytes: number }) {
     this.#memory = new HostMemory(options.memoryBytes);
+    this.sharing = new PageSharing(this.#memory);
   }
 
   /** In the order they were created. */
@@ -32,6 +36,8 @@ export class Hypervisor {
     if (this.#partitions.has(options.name))
       throw new StopcodeError("hypervisor/name-taken", `there is a partition ${options.name} already`);
     const partition = new Partition(this.#memory, options);
+    partition.memory.guardMap((first, count) => this.sharing.beforeMapChange(partition, first, count));
+    partition.beforeReset(() => this.sharing.drain(partition));
     this.#partitions.set(partition.name, partition);
     this.#created++;
     return partition;
@@ -50,6 +56,7 @@ export class Hypervisor {
   /** Ends a partition for good: its memory is zeroed and given back, its name is free. */
   destroy(partition: Partition): void {
     this.#mustBeOurs(partition);
+    this.sharing.drain(partition);
     partition.destroy();
     this.#partitions.delete(partition.name);
     this.#destroyed++;
@@ -110,12 +117,16 @@ export class Hypervisor {
       hostPagesFree: this.#memory.freeFrames,
       guestAccesses: sum("accesses"),
       reflectedGuestPageFaults: sum("pageFaults"),
+      ...this.sharing.counters(),
+      ...total(processors.map((processor) => processor.translationCounters())),
     };
   }
 
   #asReader(reader: Partition, memory: PhysicalMemory): PhysicalMemory {
     const mayRead = () => this.#mustBeAllowed(reader);
     mayRead();
+    // One that does not run did so when it stopped.
+    for (const partition of this.#partitions.values()) if (partition.state === "running") partition.synchronizeFlags();
     return new ForeignMemory(memory, mayRead);
   }
 
@@ -140,4 +151,11 @@ export class Hypervisor {
     for (let number = 2; this.#partitions.has(name); number++) name = `${wanted}-${number}`;
     return name;
   }
+}
+
+/** Counts of the same name added up. */
+function total(counts: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const count of counts) for (const [name, value] of Object.entries(count)) sums[name] = (sums[name] ?? 0) + value;
+  return sums;
 }

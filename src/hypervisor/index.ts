@@ -1,7 +1,18 @@
 export { CRASH_MESSAGE, CRASH_NO_DUMP, CRASH_NOTIFY, type CrashNotification } from "./crash-registers.ts";
 export { GeneralProtectionFault, PageFault } from "./faults.ts";
+export { type GuestFrames, MAP_ALL, MAP_ENTRIES, MAP_EXECUTE, MAP_READ, MAP_WRITE, mapEntry } from "./frame-map.ts";
 export type { GuestPhysicalMemory } from "./guest-memory.ts";
 export { Hypervisor } from "./hypervisor.ts";
 export type { Partition, PartitionOptions, PartitionRight, PartitionRunState } from "./partition.ts";
 export type { RegisterFile, RegisterName } from "./register-file.ts";
+export {
+  type DmaDescriptor,
+  PageSharing,
+  type SharingAnswer,
+  type SharingOrder,
+  type SharingReport,
+  type SharingRequest,
+} from "./sharing/index.ts";
+export { createEngine, type EngineOptions } from "./translation/create-engine.ts";
+export { type EngineKind, REFUSED_BY_GUEST_MAP, type Refusal, type TranslationEngine } from "./translation/engine.ts";
 export type { VirtualProcessor } from "./virtual-processor.ts";

@@ -3,6 +3,8 @@ import { type CrashNotification, CrashRegisters } from "./crash-registers.ts";
 import { GuestPhysicalMemory } from "./guest-memory.ts";
 import type { HostMemory } from "./host-memory.ts";
 import { runsOf } from "./page-runs.ts";
+import type { EngineKind } from "./translation/engine.ts";
+import { ShadowPageTables } from "./translation/shadow/index.ts";
 import { type Execution, VirtualProcessor } from "./virtual-processor.ts";
 
 /** Bytes of the store that survives a reset. */
@@ -25,6 +27,8 @@ export interface PartitionOptions {
   readonly memoryBytes: number;
   readonly processors: number;
   readonly rights?: PartitionRight;
+  /** How its processors translate; `walk` when left out. */
+  readonly engine?: EngineKind;
 }
 
 /**
@@ -36,6 +40,9 @@ export interface PartitionOptions {
 export class Partition implements Execution {
   readonly name: string;
   readonly rights: PartitionRight | null;
+  readonly engine: EngineKind;
+  /** What its processors share, where their engine is `shadow`. */
+  readonly shadowTables: ShadowPageTables | null;
   readonly memory: GuestPhysicalMemory;
   readonly processors: readonly VirtualProcessor[];
   /** Survives a reset, as a battery-backed store does; the guest reads and writes it freely. */
@@ -45,6 +52,7 @@ export class Partition implements Execution {
   #console = "";
   #crashNote: { gpa: number; bytes: number } | null = null;
   readonly #crash = new CrashRegisters();
+  readonly #resetListeners: (() => void)[] = [];
   readonly #privatePages: Uint8Array;
 
   /** Partitions are made by `Hypervisor.createPartition`. */
@@ -57,9 +65,14 @@ export class Partition implements Execution {
       );
     this.name = name;
     this.rights = options.rights ?? null;
+    this.engine = options.engine ?? "walk";
     this.memory = new GuestPhysicalMemory(host, options.memoryBytes);
+    this.shadowTables = this.engine === "shadow" ? new ShadowPageTables({ frames: this.memory, processors }) : null;
     this.#privatePages = new Uint8Array(this.memory.pages);
-    this.processors = Array.from({ length: processors }, (_, index) => new VirtualProcessor(index, this));
+    this.processors = Array.from({ length: processors }, (_, index) => new VirtualProcessor(index, this, host));
+    this.memory.onMapChange((firstPage, pageCount) => {
+      for (const processor of this.processors) processor.guestMapChanged(firstPage, pageCount);
+    });
   }
 
   get state(): PartitionRunState {
@@ -78,7 +91,9 @@ export class Partition implements Execution {
   /** Stops a running partition between two accesses; one that crashed or is suspended stays what it is. */
   suspend(): void {
     this.#mustExist();
-    if (this.#state === "running") this.#state = "suspended";
+    if (this.#state !== "running") return;
+    this.synchronizeFlags();
+    this.#state = "suspended";
   }
 
   /** @throws StopcodeError `hypervisor/crashed` for a partition that only a reset can start again */
@@ -97,8 +112,10 @@ export class Partition implements Execution {
    */
   reset(): void {
     this.#mustExist();
-    this.memory.clear();
+    for (const listener of this.#resetListeners) listener();
+    // First the processors: what their translations still owe the page tables must not be written to cleared memory.
     for (const processor of this.processors) processor.reset();
+    this.memory.clear();
     this.#privatePages.fill(0);
     this.#crash.reset();
     this.#crashNote = null;
@@ -106,9 +123,14 @@ export class Partition implements Execution {
     this.#state = "running";
   }
 
+  /** From now on, tells before a reset: what others have under way in this memory has to end first. */
+  beforeReset(listener: () => void): void {
+    this.#resetListeners.push(listener);
+  }
+
   /** Gives all memory back, zeroed. Called by `Hypervisor.destroy`, which also forgets the partition. */
   destroy(): void {
-    this.memory.unmap(0, this.memory.pages);
+    this.memory.release();
     this.nonVolatile.fill(0);
     this.#state = "destroyed";
   }
@@ -148,7 +170,14 @@ export class Partition implements Execution {
   writeCrashControl(value: bigint): void {
     if (this.#state === "crashed") return;
     this.mustRun();
-    if (this.#crash.writeControl(value, this.memory)) this.#state = "crashed";
+    if (!this.#crash.writeControl(value, this.memory)) return;
+    this.synchronizeFlags();
+    this.#state = "crashed";
+  }
+
+  /** Brings the accessed and dirty flags in the guest's page tables up to date: whoever reads its memory is to see them. */
+  synchronizeFlags(): void {
+    for (const processor of this.processors) processor.synchronizeFlags();
   }
 
   /** Marks guest frames as private: their content is for the partition's owner only. */

@@ -38,6 +38,9 @@ const MIRRORED: Partial<Record<RegisterName, (state: AddressingState, value: big
   },
 };
 
+/** What translations hang on: a change of one of these is told. */
+const CONTROL: ReadonlySet<RegisterName> = new Set(["cr0", "cr3", "cr4", "efer"]);
+
 /** Registers whose upper 32 bits do not exist for this machine. */
 const NARROW: ReadonlySet<RegisterName> = new Set(["rflags", "cr0", "cr4", "efer"]);
 
@@ -48,10 +51,17 @@ export function addressingState(): AddressingState {
 /**
  * A register file, all 0, whose control registers keep `state` up to date. EFER.LMA is the processor's own: it stands
  * while paging is on in long mode, whatever is assigned.
+ *
+ * @param controlChanged called after CR0, CR4 or EFER got another value, and after every assignment to CR3, of the same
+ *   value too; `previous` holds the old state, and only until the next change
  */
-export function registerFile(state: AddressingState): RegisterFile {
+export function registerFile(
+  state: AddressingState,
+  controlChanged: (previous: Readonly<PagingState>) => void,
+): RegisterFile {
   const values = {} as RegisterFile;
   const file = {} as RegisterFile;
+  const previous: AddressingState = addressingState();
   for (const name of X64_REGISTERS) {
     values[name] = 0n;
     const width = NARROW.has(name) ? 32 : 64;
@@ -60,11 +70,14 @@ export function registerFile(state: AddressingState): RegisterFile {
       enumerable: true,
       get: () => values[name],
       set: (value: bigint) => {
+        const old = values[name];
         values[name] = BigInt.asUintN(width, value);
         if (mirror === undefined) return;
+        Object.assign(previous, state);
         mirror(state, value);
         state.mode = modeOf(state);
         values.efer = withLongModeActive(values.efer, state.mode === "long");
+        if (name === "cr3" || (CONTROL.has(name) && values[name] !== old)) controlChanged(previous);
       },
     });
   }

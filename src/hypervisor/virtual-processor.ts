@@ -1,17 +1,32 @@
 import { hex, joinAddress, PAGE_SIZE, StopcodeError } from "../binary/index.ts";
-import { ACCESS_WRITE, FAULT_GENERAL_PROTECTION, PageWalker } from "../paging/index.ts";
+import { ACCESS_FETCH, ACCESS_WRITE, FAULT_GENERAL_PROTECTION } from "../paging/index.ts";
+import { checkCr0, checkCr3, checkCr4, checkInvpcid, isCanonical } from "./control-rules.ts";
 import { GeneralProtectionFault, PageFault } from "./faults.ts";
-import type { GuestPhysicalMemory } from "./guest-memory.ts";
+import {
+  HOLE,
+  MAP_BYTES,
+  MAP_EXECUTE,
+  MAP_FRAME,
+  MAP_READ,
+  MAP_WRITE,
+  MAX_PHYSICAL_ADDRESS_BITS,
+} from "./frame-map.ts";
+import { type GuestPhysicalMemory, unmapped } from "./guest-memory.ts";
+import type { HostMemory } from "./host-memory.ts";
 import { addressingState, type RegisterFile, registerFile, resetRegisters } from "./register-file.ts";
-
-/** Physical address bits of the machine, as its guests see them. */
-export const MAX_PHYSICAL_ADDRESS_BITS = 40;
+import { createEngine } from "./translation/create-engine.ts";
+import { type EngineKind, REFUSED_BY_GUEST_MAP, type TranslationEngine } from "./translation/engine.ts";
+import type { ShadowPageTables } from "./translation/shadow/index.ts";
+import { WalkEngine } from "./translation/walk-engine.ts";
 
 const PAGE_MASK = PAGE_SIZE - 1;
 
 /** What a processor asks of the partition it belongs to. */
 export interface Execution {
   readonly memory: GuestPhysicalMemory;
+  readonly engine: EngineKind;
+  /** Where the engine is `shadow`. */
+  readonly shadowTables: ShadowPageTables | null;
   /** @throws StopcodeError `hypervisor/not-running` */
   mustRun(): void;
 }
@@ -22,7 +37,10 @@ export interface Execution {
  * In a partition that does not run, every access throws StopcodeError `hypervisor/not-running` and nothing happens. An
  * access that the page tables refuse throws PageFault (CR2 is set) or GeneralProtectionFault, and has then changed neither
  * memory nor flags; one that they send to a guest physical address without memory throws StopcodeError
- * `hypervisor/unmapped-gpa`.
+ * `hypervisor/unmapped-gpa`, to one that the partition's map does not allow it, `hypervisor/map-rights`.
+ *
+ * Assigning a control register in `registers` loads it, whatever the value, as its host may; the guest's instructions
+ * are the methods below, with the processor's checks.
  */
 export class VirtualProcessor {
   readonly index: number;
@@ -34,18 +52,33 @@ export class VirtualProcessor {
 
   readonly #execution: Execution;
   readonly #memory: GuestPhysicalMemory;
+  readonly #host: HostMemory;
   readonly #state = addressingState();
-  readonly #walker: PageWalker;
-  readonly #probe: PageWalker;
+  readonly #engine: TranslationEngine;
+  /** Goes ahead over an access that crosses pages, and sets no flags. */
+  readonly #probe: WalkEngine;
+  /** The CR3 that is being loaded leaves its translations in place. */
+  #keep = false;
 
-  constructor(index: number, execution: Execution) {
+  constructor(index: number, execution: Execution, host: HostMemory) {
     this.index = index;
     this.#execution = execution;
     this.#memory = execution.memory;
-    this.registers = registerFile(this.#state);
-    const maxPhysicalAddressBits = MAX_PHYSICAL_ADDRESS_BITS;
-    this.#walker = new PageWalker(this.#memory, { maxPhysicalAddressBits, setFlags: true });
-    this.#probe = new PageWalker(this.#memory, { maxPhysicalAddressBits, setFlags: false });
+    this.#host = host;
+    const state = this.#state;
+    const tables = execution.shadowTables;
+    const place = tables === null ? {} : { shadow: { tables, processor: index } };
+    this.#engine = createEngine(execution.engine, { memory: this.#memory, state, ...place });
+    this.#probe = new WalkEngine({
+      frames: this.#memory,
+      state,
+      maxPhysicalAddressBits: MAX_PHYSICAL_ADDRESS_BITS,
+      setFlags: false,
+    });
+    this.registers = registerFile(state, (previous) => {
+      this.#engine.controlChanged(previous, this.#keep);
+      this.#probe.controlChanged();
+    });
     this.reset();
   }
 
@@ -64,13 +97,68 @@ export class VirtualProcessor {
     this.#state.pkru = 0;
   }
 
+  /** MOV CR0. @throws GeneralProtectionFault for a value that the processor, as its other registers stand, does not take */
+  writeCr0(value: bigint): void {
+    this.#execution.mustRun();
+    checkCr0(this.#state, value);
+    this.registers.cr0 = value;
+  }
+
+  /** MOV CR4. @throws GeneralProtectionFault as `writeCr0` */
+  writeCr4(value: bigint): void {
+    this.#execution.mustRun();
+    checkCr4(this.#state, value);
+    this.registers.cr4 = value;
+  }
+
+  /** MOV CR3; bit 63, under CR4.PCIDE, keeps all translations. @throws GeneralProtectionFault as `writeCr0` */
+  moveToCr3(value: bigint): void {
+    this.#execution.mustRun();
+    checkCr3(this.#state, value);
+    this.#loadCr3(value, value >> 63n !== 0n);
+  }
+
+  /** The hypercall that changes the address space without the flush that MOV CR3 has (systems.md 1.4/8). */
+  switchAddressSpace(value: bigint): void {
+    this.#execution.mustRun();
+    checkCr3(this.#state, value);
+    this.#loadCr3(value, true);
+  }
+
+  /** INVLPG. An address that is not canonical has no translations: nothing happens. */
+  invlpg(address: bigint): void {
+    this.#execution.mustRun();
+    if (isCanonical(this.#state, address)) this.#engine.invalidatePage(upper(address), lower(address));
+  }
+
+  /** INVPCID with the two words of its descriptor. @throws GeneralProtectionFault for a type or descriptor that is none */
+  invpcid(type: number, pcid: number, address: bigint): void {
+    this.#execution.mustRun();
+    checkInvpcid(this.#state, type, pcid, address);
+    this.#engine.invalidatePcid(type as 0 | 1 | 2 | 3, pcid, upper(address), lower(address));
+  }
+
+  guestMapChanged(firstPage: number, pageCount: number): void {
+    this.#engine.guestMapChanged(firstPage, pageCount);
+    this.#probe.guestMapChanged();
+  }
+
+  synchronizeFlags(): void {
+    this.#engine.synchronizeFlags();
+  }
+
+  /** What the engine of translations counts. */
+  translationCounters(): Readonly<Record<string, number>> {
+    return this.#engine.counters();
+  }
+
   /**
-   * Guest physical address of the linear address `high:low` (two 32-bit halves), for an access of these kinds
+   * System physical address of the linear address `high:low` (two 32-bit halves), for an access of these kinds
    * (`ACCESS_…` bits; RFLAGS.AC is added here). Sets accessed and dirty flags as the processor does.
    */
   translate(high: number, low: number, access: number): number {
     this.#begin();
-    return this.#translate(this.#walker, high, low, access);
+    return this.#translate(this.#engine, high, low, access);
   }
 
   /** A copy of `length` bytes, which may cross pages. */
@@ -80,8 +168,8 @@ export class VirtualProcessor {
     const low = lower(address);
     if (spansPages(low, length)) this.#check(high, low, length, access);
     const bytes = new Uint8Array(length);
-    this.#eachPage(this.#walker, high, low, length, access, (gpa, from, part) =>
-      this.#memory.readInto(gpa, bytes.subarray(from, from + part)),
+    this.#eachPage(this.#engine, high, low, length, access, (at, from, part) =>
+      bytes.set(this.#host.bytes.subarray(at, at + part), from),
     );
     return bytes;
   }
@@ -93,58 +181,66 @@ export class VirtualProcessor {
     const low = lower(address);
     const kind = access | ACCESS_WRITE;
     if (spansPages(low, bytes.length)) this.#check(high, low, bytes.length, kind);
-    this.#eachPage(this.#walker, high, low, bytes.length, kind, (gpa, from, part) =>
-      this.#memory.write(gpa, bytes.subarray(from, from + part)),
+    this.#eachPage(this.#engine, high, low, bytes.length, kind, (at, from, part) =>
+      this.#host.bytes.set(bytes.subarray(from, from + part), at),
     );
   }
 
   readU8(address: bigint, access = 0): number {
-    return this.#memory.readU8(this.#within(address, 1, access));
+    return this.#host.bytes[this.#within(address, 1, access)]!;
   }
 
   readU16(address: bigint, access = 0): number {
-    const gpa = this.#within(address, 2, access);
-    return gpa < 0 ? viewOf(this.read(address, 2, access)).getUint16(0, true) : this.#memory.readU16(gpa);
+    const at = this.#within(address, 2, access);
+    return at < 0 ? viewOf(this.read(address, 2, access)).getUint16(0, true) : this.#host.view.getUint16(at, true);
   }
 
   readU32(address: bigint, access = 0): number {
-    const gpa = this.#within(address, 4, access);
-    return gpa < 0 ? viewOf(this.read(address, 4, access)).getUint32(0, true) : this.#memory.readU32(gpa);
+    const at = this.#within(address, 4, access);
+    return at < 0 ? viewOf(this.read(address, 4, access)).getUint32(0, true) : this.#host.view.getUint32(at, true);
   }
 
   readU64(address: bigint, access = 0): bigint {
-    const gpa = this.#within(address, 8, access);
-    return gpa < 0 ? viewOf(this.read(address, 8, access)).getBigUint64(0, true) : this.#memory.readU64(gpa);
+    const at = this.#within(address, 8, access);
+    return at < 0
+      ? viewOf(this.read(address, 8, access)).getBigUint64(0, true)
+      : this.#host.view.getBigUint64(at, true);
   }
 
   writeU8(address: bigint, value: number, access = 0): void {
-    this.#memory.writeU8(this.#within(address, 1, access | ACCESS_WRITE), value);
+    this.#host.bytes[this.#within(address, 1, access | ACCESS_WRITE)] = value;
   }
 
   writeU16(address: bigint, value: number, access = 0): void {
-    const gpa = this.#within(address, 2, access | ACCESS_WRITE);
-    if (gpa < 0) this.write(address, valueBytes(2, BigInt(value)), access);
-    else this.#memory.writeU16(gpa, value);
+    const at = this.#within(address, 2, access | ACCESS_WRITE);
+    if (at < 0) this.write(address, valueBytes(2, BigInt(value)), access);
+    else this.#host.view.setUint16(at, value, true);
   }
 
   writeU32(address: bigint, value: number, access = 0): void {
-    const gpa = this.#within(address, 4, access | ACCESS_WRITE);
-    if (gpa < 0) this.write(address, valueBytes(4, BigInt(value)), access);
-    else this.#memory.writeU32(gpa, value);
+    const at = this.#within(address, 4, access | ACCESS_WRITE);
+    if (at < 0) this.write(address, valueBytes(4, BigInt(value)), access);
+    else this.#host.view.setUint32(at, value, true);
   }
 
   writeU64(address: bigint, value: bigint, access = 0): void {
-    const gpa = this.#within(address, 8, access | ACCESS_WRITE);
-    if (gpa < 0) this.write(address, valueBytes(8, value), access);
-    else this.#memory.writeU64(gpa, value);
+    const at = this.#within(address, 8, access | ACCESS_WRITE);
+    if (at < 0) this.write(address, valueBytes(8, value), access);
+    else this.#host.view.setBigUint64(at, value, true);
   }
 
-  /** Guest physical address of an access that stays in one page; -1, with nothing done yet, for one that does not. */
+  #loadCr3(value: bigint, keep: boolean): void {
+    this.#keep = keep;
+    this.registers.cr3 = BigInt.asUintN(63, value);
+    this.#keep = false;
+  }
+
+  /** System physical address of an access that stays in one page; -1, with nothing done yet, for one that does not. */
   #within(address: bigint, bytes: number, access: number): number {
     const low = lower(address);
     if (spansPages(low, bytes)) return -1;
     this.#begin();
-    return this.#translate(this.#walker, upper(address), low, access);
+    return this.#translate(this.#engine, upper(address), low, access);
   }
 
   #begin(): void {
@@ -152,17 +248,32 @@ export class VirtualProcessor {
     this.accesses++;
   }
 
-  #translate(walker: PageWalker, high: number, low: number, access: number): number {
-    if (this.#state.mode !== "long") return this.#untranslated(high, low);
-    if (walker.walk(this.#state, high, low, access | this.#state.accessFlags)) return walker.physicalAddress;
-    const address = joinAddress(high, low);
-    if (walker.fault === FAULT_GENERAL_PROTECTION) throw new GeneralProtectionFault(address);
-    this.pageFaults++;
-    this.registers.cr2 = address;
-    throw new PageFault(address, walker.errorCode);
+  #translate(engine: TranslationEngine, high: number, low: number, access: number): number {
+    if (this.#state.mode !== "long") return this.#untranslated(high, low, access);
+    const at = engine.translate(high, low, access | this.#state.accessFlags);
+    return at < 0 ? this.#refuse(engine, high, low) : at;
   }
 
-  #untranslated(high: number, low: number): number {
+  #refuse(engine: TranslationEngine, high: number, low: number): never {
+    if (engine.refusal === REFUSED_BY_GUEST_MAP) throw this.#refusedByMap(engine.guestPhysicalAddress);
+    const address = joinAddress(high, low);
+    if (engine.refusal === FAULT_GENERAL_PROTECTION) throw new GeneralProtectionFault(address);
+    // A fault drops what was cached of its address; the probe has no say over the engine's cache.
+    if (engine === this.#probe) this.#engine.invalidatePage(high, low);
+    this.pageFaults++;
+    this.registers.cr2 = address;
+    throw new PageFault(address, engine.errorCode);
+  }
+
+  #refusedByMap(gpa: number): StopcodeError {
+    if (this.#memory.hostFrame(Math.floor(gpa / PAGE_SIZE)) === null) return unmapped(gpa);
+    return new StopcodeError("hypervisor/map-rights", `the partition's map does not allow this access to ${hex(gpa)}`, {
+      where: { address: hex(gpa) },
+    });
+  }
+
+  /** Without paging, a linear address is a guest physical one. */
+  #untranslated(high: number, low: number, access: number): number {
     if (this.#state.mode === "other")
       throw new StopcodeError(
         "hypervisor/paging-mode",
@@ -172,26 +283,30 @@ export class VirtualProcessor {
           hint: "set CR4.PAE and EFER.LME before CR0.PG",
         },
       );
-    return (high >>> 0) * 2 ** 32 + (low >>> 0);
+    const gpa = (high >>> 0) * 2 ** 32 + (low >>> 0);
+    const mapped = gpa < MAP_BYTES ? this.#memory.map[gpa >>> 12]! : HOLE;
+    const right = (access & ACCESS_FETCH) !== 0 ? MAP_EXECUTE : (access & ACCESS_WRITE) !== 0 ? MAP_WRITE : MAP_READ;
+    if ((mapped & right) === 0) throw this.#refusedByMap(gpa);
+    return ((mapped & MAP_FRAME) | (low & PAGE_MASK)) >>> 0;
   }
 
   /** Goes over every page of an access without setting a flag, so that a refused one leaves nothing behind. */
   #check(high: number, low: number, length: number, access: number): void {
-    this.#eachPage(this.#probe, high, low, length, access, (gpa) => void this.#memory.readU8(gpa));
+    this.#eachPage(this.#probe, high, low, length, access, () => {});
   }
 
   /** Cuts an access at page borders and hands out where each part lies. */
   #eachPage(
-    walker: PageWalker,
+    engine: TranslationEngine,
     high: number,
     low: number,
     length: number,
     access: number,
-    use: (gpa: number, from: number, part: number) => void,
+    use: (at: number, from: number, part: number) => void,
   ): void {
     for (let from = 0; from < length; ) {
       const part = Math.min(PAGE_SIZE - (low & PAGE_MASK), length - from);
-      use(this.#translate(walker, high, low, access), from, part);
+      use(this.#translate(engine, high, low, access), from, part);
       from += part;
       low = (low + part) | 0;
       if (low === 0) high = (high + 1) | 0;

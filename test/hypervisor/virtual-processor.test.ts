@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { X64_REGISTERS } from "../../src/binary/index.ts";
-import { GeneralProtectionFault, Hypervisor, PageFault } from "../../src/hypervisor/index.ts";
+import { type EngineKind, GeneralProtectionFault, Hypervisor, PageFault } from "../../src/hypervisor/index.ts";
 import {
   ACCESS_FETCH,
   ACCESS_IMPLICIT,
@@ -22,9 +22,11 @@ import { enterLongMode, map, PTE } from "./guest-tables.ts";
 
 const MIB = 2 ** 20;
 
-function guest() {
+const ENGINES = ["walk", "tlb", "shadow"] as const;
+
+function guest(engine: EngineKind = "walk") {
   const host = new Hypervisor({ memoryBytes: 4 * MIB });
-  const partition = host.createPartition({ name: "web", memoryBytes: MIB, processors: 2 });
+  const partition = host.createPartition({ name: "web", memoryBytes: MIB, processors: 2, engine });
   const { memory } = partition;
   const processor = partition.processors[0]!;
   enterLongMode(memory, processor);
@@ -43,9 +45,9 @@ const faultOf = (action: () => unknown): PageFault => {
   throw new Error("no page fault");
 };
 
-describe("a virtual processor accesses linear memory", () => {
+describe.each(ENGINES)("a virtual processor accesses linear memory (%s)", (engine) => {
   it("through the guest's page tables, with values of every width, across pages that lie apart", () => {
-    const { processor, memory } = guest();
+    const { processor, memory } = guest(engine);
     processor.writeU8(0x10n, 0x1_23);
     processor.writeU16(0xfffn, 0xbbaa);
     expect([memory.readU8(0x4_0010), memory.readU8(0x4_0fff), memory.readU8(0x6_0000)]).toEqual([0x23, 0xaa, 0xbb]);
@@ -66,7 +68,7 @@ describe("a virtual processor accesses linear memory", () => {
   });
 
   it("across the border where the lower half of an address is full", () => {
-    const { processor, memory } = guest();
+    const { processor, memory } = guest(engine);
     // The last page below 4 GiB and the first above it: directory pointers 3 and 4, two page tables.
     memory.writeU64(0x2000 + 3 * 8, 0x8007n);
     memory.writeU64(0x2000 + 4 * 8, 0xa007n);
@@ -79,16 +81,18 @@ describe("a virtual processor accesses linear memory", () => {
     expect(processor.readU64(0xffff_fffcn)).toBe(0x1122_3344_5566_7788n);
   });
 
-  it("and sets accessed and dirty flags in the guest's tables", () => {
-    const { processor, memory } = guest();
+  it("and sets accessed and dirty flags in the guest's tables, to be seen when they are synchronised", () => {
+    const { partition, processor, memory } = guest(engine);
     processor.readU8(0n);
+    partition.synchronizeFlags();
     expect([memory.readU64(0x1000), memory.readU64(PTE(0))]).toEqual([0x2027n, 0x4_0023n]);
     processor.writeU32(0xffen, 1);
+    partition.synchronizeFlags();
     expect([memory.readU64(PTE(0)), memory.readU64(PTE(1))]).toEqual([0x4_0063n, 0x6_0063n]);
   });
 
   it("a refused access is a page fault with address, error code and CR2; the machine is as before", () => {
-    const { processor, memory, registers, host } = guest();
+    const { processor, memory, registers, host } = guest(engine);
     const fault = faultOf(() => processor.writeU8(0x5008n, 1, ACCESS_USER));
     expect([fault.address, fault.errorCode, registers.cr2]).toEqual([0x5008n, 0b110, 0x5008n]);
     const tables = memory.read(0x1000, 0x4000);
@@ -97,7 +101,7 @@ describe("a virtual processor accesses linear memory", () => {
   });
 
   it("a write whose second page refuses writes nothing and marks neither page", () => {
-    const { processor, memory } = guest();
+    const { processor, memory } = guest(engine);
     map(memory, 2, 0x70, 1n);
     const before = memory.read(0, MIB);
     const writes = [
@@ -113,7 +117,7 @@ describe("a virtual processor accesses linear memory", () => {
   });
 
   it("an address that is not canonical is a general protection fault and leaves CR2 alone", () => {
-    const { processor, registers } = guest();
+    const { processor, registers } = guest(engine);
     expect(() => processor.readU8(0x8000_0000_0000n)).toThrow(GeneralProtectionFault);
     expect(() => processor.write(0x7fff_ffff_fff0n, new Uint8Array(32))).toThrow(PageFault);
     registers.cr2 = 7n;
@@ -122,7 +126,7 @@ describe("a virtual processor accesses linear memory", () => {
   });
 
   it("a mapping to guest physical memory that does not exist is the host's business, not a page fault", () => {
-    const { processor, memory } = guest();
+    const { processor, memory } = guest(engine);
     map(memory, 3, 0x5000);
     const before = memory.read(0x4_0000, 0x1000);
     for (const read of [() => processor.readU8(0x3000n), () => processor.read(0x3000n, 8)])
@@ -130,6 +134,33 @@ describe("a virtual processor accesses linear memory", () => {
     map(memory, 1, 0x5000);
     expect(() => processor.writeU64(0xffcn, -1n)).toThrow(expect.objectContaining({ code: "hypervisor/unmapped-gpa" }));
     expect(Buffer.from(memory.read(0x4_0000, 0x1000)).equals(before)).toBe(true);
+  });
+});
+
+describe("a partition's engine", () => {
+  it("counts what it does, and the hypervisor adds it up over all processors", () => {
+    const { host, partition } = guest("tlb");
+    enterLongMode(partition.memory, partition.processors[1]!);
+    const before = host.counters();
+    for (const processor of partition.processors) {
+      for (const address of [0n, 8n, 0x1000n]) processor.readU8(address);
+      processor.invlpg(0n);
+      processor.readU8(0n);
+    }
+    const after = host.counters();
+    const more = (name: string) => after[name]! - before[name]!;
+    expect([more("smallPageTlbFills"), more("largePageTlbFills"), more("localGvaRangeFlushes")]).toEqual([6, 0, 2]);
+  });
+
+  it("shadow paging 1.4/17: owes the page tables no flag once the partition is suspended or its memory handed out", () => {
+    const { host, partition, processor, memory } = guest("shadow");
+    const dumper = host.dumpPartition();
+    processor.readU8(0n);
+    const pte = () => Buffer.from(host.guestMemory(dumper, partition).read(PTE(0), 8)).readBigUInt64LE();
+    expect(pte()).toBe(0x4_0023n);
+    processor.writeU8(0n, 1);
+    partition.suspend();
+    expect(memory.readU64(PTE(0))).toBe(0x4_0063n);
   });
 });
 
@@ -200,9 +231,9 @@ describe("a virtual processor obeys its control registers as they stand", () => 
     expect(copy.cr0).toBe(BigInt(CR0_PG) + BigInt(CR0_PE | CR0_WP));
   });
 
-  it("translate on numbers gives the guest physical address and the same faults", () => {
-    const { processor } = guest();
-    expect(processor.translate(0, 0x1abc, 0)).toBe(0x6_0abc);
+  it("translate on numbers gives the system physical address and the same faults", () => {
+    const { processor, memory } = guest();
+    expect(processor.translate(0, 0x1abc, 0)).toBe(memory.hostFrame(0x60)! * 4096 + 0xabc);
     expect(faultOf(() => processor.translate(-1, 0, ACCESS_WRITE)).address).toBe(0xffff_ffff_0000_0000n);
   });
 });

@@ -1,0 +1,26 @@
+/** Accesses that one call of a measured function makes. */
+export const BLOCK = 4096;
+
+/** Rounds over the whole order; the best counts. */
+const ROUNDS = 9;
+
+/** Does `BLOCK` accesses, beginning with number `from` of an order, and gives something that depends on each of them. */
+export type Block = (from: number) => number;
+
+/** Keeps the measured work from being thrown away as unused: the result of every block goes here. */
+const sink = new Int32Array(1);
+
+/**
+ * Nanoseconds an access: the best of several rounds over `accesses` accesses, after two rounds to warm up.
+ * @param accesses a multiple of BLOCK
+ */
+export function nanoseconds(block: Block, accesses: number): number {
+  let best = Number.POSITIVE_INFINITY;
+  for (let round = -2; round < ROUNDS; round++) {
+    const begun = process.hrtime.bigint();
+    for (let from = 0; from < accesses; from += BLOCK) sink[0]! ^= block(from);
+    const taken = Number(process.hrtime.bigint() - begun) / accesses;
+    if (round >= 0 && taken < best) best = taken;
+  }
+  return best;
+}

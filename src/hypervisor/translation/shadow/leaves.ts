@@ -1,0 +1,155 @@
+import { ENTRY_ACCESSED, ENTRY_DIRTY, ENTRY_GLOBAL, ENTRY_PRESENT } from "../../../paging/index.ts";
+import { type GuestFrames, HOLE, MAP_FRAME } from "../../frame-map.ts";
+import type { ShadowCounters } from "./counters.ts";
+import {
+  AHEAD,
+  ENTRIES,
+  GLOBAL,
+  GUEST_FLAGS,
+  GUEST_HIGH,
+  GUEST_LOW,
+  KEYED,
+  PENDING,
+  PENDING_ACCESSED,
+  PENDING_DIRTY,
+  STATE,
+  WORDS,
+} from "./entry.ts";
+import type { GuestWalk } from "./guest-walk.ts";
+import type { LazyFlags } from "./lazy-flags.ts";
+import type { ShadowPool } from "./pool.ts";
+import { allowedAccesses, mapAllows, narrowed, ROLE_DIRECT, ROLE_KEYED, WRITES } from "./role.ts";
+
+/** Bits of an upper half that lie beyond the memory of any host. */
+const ADDRESS_HIGH = 0xf_ffff;
+const TOUCHED = ENTRY_PRESENT | ENTRY_ACCESSED;
+
+/** Puts leaves in: the one that is touched, and ahead of their time those neighbours that the guest cannot miss. */
+export class Leaves {
+  readonly #pool: ShadowPool;
+  readonly #lazy: LazyFlags;
+  readonly #walk: GuestWalk;
+  readonly #frames: GuestFrames;
+  readonly #batch: number;
+
+  /** @param batch leaves that one miss fills at most, 1 to 512 */
+  constructor(pool: ShadowPool, lazy: LazyFlags, walk: GuestWalk, frames: GuestFrames, batch: number) {
+    this.#pool = pool;
+    this.#lazy = lazy;
+    this.#walk = walk;
+    this.#frames = frames;
+    this.#batch = batch;
+  }
+
+  /** A leaf of 4 KiB for the access that the walk has come to, and its neighbours. @returns the leaf */
+  fillSmall(
+    page: number,
+    index: number,
+    guestFrame: number,
+    allowed: number,
+    write: boolean,
+    counters: ShadowCounters,
+  ): number {
+    const entry = page * ENTRIES + index;
+    this.place(entry, guestFrame, this.#frames.map[guestFrame]!, allowed, write);
+    counters.smallPageTlbFills++;
+    if (this.#batch > 1) this.#fillAhead(page, index, counters);
+    return entry;
+  }
+
+  /**
+   * Fills neighbours, upwards unless the next one stands already: then the guest goes downwards. Only what a processor could
+   * have cached without the guest's noticing: accessed before, and not writable before it is dirty (1.4/10 to 14).
+   */
+  #fillAhead(page: number, index: number, counters: ShadowCounters): void {
+    const pool = this.#pool;
+    const up = index + 1 < ENTRIES && pool.entries[(page * ENTRIES + index + 1) * WORDS] === 0;
+    const from = up ? index + 1 : Math.max(0, index - this.#batch + 1);
+    const to = up ? Math.min(ENTRIES, index + this.#batch) : index;
+    const filled =
+      (pool.role[page]! & ROLE_DIRECT) !== 0 ? this.#fillPieces(page, from, to) : this.#fillNeighbours(page, from, to);
+    counters.smallPageTlbFills += filled;
+    counters.populatedAhead += filled;
+  }
+
+  #fillNeighbours(page: number, from: number, to: number): number {
+    const pool = this.#pool;
+    const { words, map } = this.#frames;
+    const { entries } = pool;
+    const table = pool.source[page]!;
+    const role = pool.role[page]!;
+    const word = (map[table >>> 9]! & MAP_FRAME) >>> 2;
+    const badHigh = this.#walk.badHigh(role) | ADDRESS_HIGH;
+    let filled = 0;
+    for (let index = from; index < to; index++) {
+      const entry = page * ENTRIES + index;
+      const low = words[word + index * 2]!;
+      const high = words[word + index * 2 + 1]!;
+      if (entries[entry * WORDS] !== 0 || (low & TOUCHED) !== TOUCHED || (high & badHigh) !== 0) continue;
+      const mapEntry = map[low >>> 12]!;
+      if (mapEntry === HOLE) continue;
+      this.#placeAhead(entry, low >>> 12, low, high, mapEntry, narrowed(role, low, high));
+      filled++;
+    }
+    return filled;
+  }
+
+  #fillPieces(page: number, from: number, to: number): number {
+    const pool = this.#pool;
+    const walk = this.#walk;
+    const low = walk.low[walk.leafLevel]!;
+    const high = walk.high[walk.leafLevel]!;
+    if ((low & ENTRY_ACCESSED) === 0) return 0;
+    let filled = 0;
+    for (let index = from; index < to; index++) {
+      const entry = page * ENTRIES + index;
+      const guestFrame = pool.base[page]! + index;
+      const mapEntry = this.#frames.map[guestFrame]!;
+      if (pool.entries[entry * WORDS] !== 0 || mapEntry === HOLE) continue;
+      this.#placeAhead(entry, guestFrame, low, high, mapEntry, walk.pageRole);
+      filled++;
+    }
+    return filled;
+  }
+
+  /** A leaf nobody has touched yet, where none is. */
+  #placeAhead(entry: number, guestFrame: number, low: number, high: number, mapEntry: number, pageRole: number): void {
+    let bits = allowedAccesses(pageRole) & mapAllows(mapEntry);
+    if ((low & ENTRY_DIRTY) === 0) bits &= ~WRITES;
+    const state = AHEAD | stateOf(low, pageRole);
+    this.#pool.setLeaf(entry, guestFrame, (mapEntry & MAP_FRAME) | bits, state, low, high);
+  }
+
+  /**
+   * A leaf that is being touched, by the entry the walk has read. Without the dirty flag it allows no write unless this is
+   * one: the first write has to come by (rule 10).
+   */
+  place(entry: number, guestFrame: number, mapEntry: number, allowed: number, write: boolean): void {
+    const pool = this.#pool;
+    const walk = this.#walk;
+    const low = walk.low[walk.leafLevel]!;
+    const high = walk.high[walk.leafLevel]!;
+    // The same leaf may be filled again by another way to its table: what is pending in it still is.
+    const pending = standsFor(pool, entry, low, high) ? pool.entries[entry * WORDS + STATE]! & PENDING : 0;
+    pool.drop(entry);
+    let bits = allowed & mapAllows(mapEntry);
+    if ((low & ENTRY_DIRTY) === 0 && !write && (pending & PENDING_DIRTY) === 0) bits &= ~WRITES;
+    const state = pending | stateOf(low, walk.pageRole);
+    pool.setLeaf(entry, guestFrame, (mapEntry & MAP_FRAME) | bits, state, low, high);
+    const flags =
+      ((low & ENTRY_ACCESSED) === 0 ? PENDING_ACCESSED : 0) | (write && (low & ENTRY_DIRTY) === 0 ? PENDING_DIRTY : 0);
+    if (flags !== 0) this.#lazy.set(entry, flags);
+  }
+}
+
+/** Whether an entry was made of this guest entry, flags apart. */
+export function standsFor(pool: ShadowPool, entry: number, low: number, high: number): boolean {
+  const { entries } = pool;
+  const at = entry * WORDS;
+  return ((entries[at + GUEST_LOW]! ^ low) & ~GUEST_FLAGS) === 0 && entries[at + GUEST_HIGH] === high;
+}
+
+/** What an entry's state says of a page besides its accesses. */
+function stateOf(guestLow: number, pageRole: number): number {
+  return ((guestLow & ENTRY_GLOBAL) !== 0 ? GLOBAL : 0) | ((pageRole & ROLE_KEYED) === ROLE_KEYED ? KEYED : 0);
+}

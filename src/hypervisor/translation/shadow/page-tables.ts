@@ -1,0 +1,497 @@
+import { StopcodeError } from "../../../binary/index.ts";
+import { CR4_PCIDE, ENTRY_ACCESSED, ENTRY_GLOBAL, type PagingState } from "../../../paging/index.ts";
+import { type GuestFrames, HOLE, MAP_FRAME, MAX_PHYSICAL_ADDRESS_BITS } from "../../frame-map.ts";
+import { LargePages } from "../../large-pages/index.ts";
+import { type AddressSpace, AddressSpaces } from "./address-spaces.ts";
+import type { ShadowCounters } from "./counters.ts";
+import {
+  CHILD_SHIFT,
+  ENTRIES,
+  GUEST_FLAGS,
+  GUEST_HIGH,
+  GUEST_LOW,
+  KEYED,
+  LARGE,
+  LINK,
+  PENDING_ACCESSED,
+  STATE,
+  TABLE,
+  WORDS,
+} from "./entry.ts";
+import { GuestWalk, indexOf, isCanonical, levelsOf } from "./guest-walk.ts";
+import { LazyFlags } from "./lazy-flags.ts";
+import { Leaves, standsFor } from "./leaves.ts";
+import { ShadowPool } from "./pool.ts";
+import {
+  allowedAccesses,
+  EVERY_ACCESS,
+  mapAllows,
+  ROLE_DIRECT,
+  ROLE_KEYED,
+  ROLES,
+  refusedByKey,
+  rootRole,
+  WRITES,
+} from "./role.ts";
+import { Shootdown } from "./shootdown.ts";
+
+/** Shadow pages that one fill may need: five levels, and two of pieces. */
+const PAGES_OF_A_FILL = 7;
+const DEFAULT_BUDGET = 2048;
+const DEFAULT_BATCH = 32;
+
+/**
+ * Whether 512 guest frames can be one large page of the host: conditions 2 and 3 of systems.md 4.2, contiguous and naturally
+ * aligned frames, and the same rights for all. @returns the map's entry of the first, or 0
+ */
+export type LargeBacking = (map: Int32Array, firstGuestFrame: number) => number;
+
+export interface ShadowOptions {
+  readonly frames: GuestFrames;
+  /** Virtual processors of the partition. */
+  readonly processors: number;
+  /** MAXPHYADDR, 32 to 52; 40 when left out. */
+  readonly maxPhysicalAddressBits?: number;
+  /** Shadow pages that there may be: the virtual TLB's recommended size. */
+  readonly budgetPages?: number;
+  /** Neighbouring leaves that one miss fills at most, 1 to 512. */
+  readonly batch?: number;
+  readonly largeBacking?: LargeBacking;
+}
+
+/**
+ * The shadow page tables of a partition, GVA to SPA, and its tagged virtual TLB. All processors of the partition use them.
+ *
+ * They are no more coherent than a TLB: an entry stands until a flush that covers it, and then its shadow page is compared
+ * with the guest's table before it is used again. So the guest's writes to its tables cost nothing, and coming back to an
+ * address space that has not changed fills nothing anew.
+ */
+export class ShadowPageTables {
+  readonly frames: GuestFrames;
+  readonly pool: ShadowPool;
+  readonly spaces = new AddressSpaces();
+  readonly lazy: LazyFlags;
+  readonly walk: GuestWalk;
+  readonly shootdown: Shootdown;
+  /** Moves on whenever topmost shadow pages were taken away: then nobody may go on from one it remembers. */
+  rootsVersion = 0;
+
+  readonly #leaves: Leaves;
+  readonly #largePages: LargePages;
+  readonly #largeBacking: LargeBacking;
+  /** Guest frames that processors' TLBs may hold. */
+  readonly #cached: Uint8Array;
+  #now = 1;
+  #mapChanges = 0;
+
+  constructor(options: ShadowOptions) {
+    const { frames, budgetPages = DEFAULT_BUDGET, batch = DEFAULT_BATCH } = options;
+    if (!Number.isInteger(batch) || batch < 1 || batch > ENTRIES)
+      throw new StopcodeError("hypervisor/shadow-batch", `a batch has 1 to ${ENTRIES} entries, not ${batch}`);
+    const guestFrames = frames.map.length;
+    this.frames = frames;
+    this.pool = new ShadowPool(guestFrames, budgetPages);
+    this.lazy = new LazyFlags(this.pool, frames);
+    this.walk = new GuestWalk(frames, options.maxPhysicalAddressBits ?? MAX_PHYSICAL_ADDRESS_BITS);
+    this.shootdown = new Shootdown(options.processors);
+    this.#leaves = new Leaves(this.pool, this.lazy, this.walk, frames, batch);
+    this.#largePages = new LargePages(options.frames.map);
+    this.#largeBacking = options.largeBacking ?? ((_, first) => this.#largePages.backing(first));
+    this.#cached = new Uint8Array(guestFrames);
+  }
+
+  /** Makes the address space of these control registers active for a processor: the one it was, if it is still known. */
+  enter(state: Readonly<PagingState>, counters: ShadowCounters): AddressSpace {
+    const space = this.spaces.enter(tagOf(state), this.#now);
+    if (this.spaces.count > this.pool.budget) this.#evictOne(counters);
+    return space;
+  }
+
+  /** The topmost shadow page of a space for a role; -1 before its first fill. */
+  root(space: AddressSpace, state: Readonly<PagingState>): number {
+    return space.roots.get(rootKey(levelsOf(state), rootRole(state))) ?? -1;
+  }
+
+  /**
+   * The leaf that maps a canonical address in tables that begin at `root`, or -1. Pages on the way that have not been
+   * compared with their guest table since the space's last flush are, first.
+   */
+  lookup(space: AddressSpace, root: number, high: number, low: number, counters: ShadowCounters): number {
+    const { entries, validatedAt } = this.pool;
+    const { waysFlushedAt } = space;
+    let page = root;
+    for (let level = this.pool.level[root]!; level > 1; level--) {
+      if (validatedAt[page]! < waysFlushedAt) this.#validate(page, counters);
+      const entry = page * ENTRIES + indexOf(level, high, low);
+      const state = entries[entry * WORDS + STATE]!;
+      if ((state & LINK) === 0) return entries[entry * WORDS] === 0 ? -1 : entry;
+      page = state >>> CHILD_SHIFT;
+    }
+    if (validatedAt[page]! < space.flushedAt) this.#validate(page, counters);
+    const entry = page * ENTRIES + ((low >>> 12) & (ENTRIES - 1));
+    return entries[entry * WORDS] === 0 ? -1 : entry;
+  }
+
+  /** Whether a leaf is of 2 MiB. */
+  isLarge(entry: number): boolean {
+    return (this.pool.entries[entry * WORDS + STATE]! & LARGE) !== 0;
+  }
+
+  /** Guest frame of an address that a leaf maps. */
+  guestFrameOf(entry: number, low: number): number {
+    return this.pool.guestFrame(entry) + (this.isLarge(entry) ? (low >>> 12) & (ENTRIES - 1) : 0);
+  }
+
+  /** Whether a leaf stands for less than the guest's page, or for more than 4 KiB: INVLPG of one part has to take all. */
+  isPiece(entry: number): boolean {
+    return this.isLarge(entry) || (this.pool.role[entry >>> 9]! & ROLE_DIRECT) !== 0;
+  }
+
+  /** Accesses that a leaf allows under these control registers as they stand: protection keys change without a flush. */
+  allowedNow(entry: number, state: Readonly<PagingState>): number {
+    const { entries } = this.pool;
+    const at = entry * WORDS;
+    const allowed = entries[at]! & EVERY_ACCESS;
+    return (entries[at + STATE]! & KEYED) === 0 ? allowed : allowed & ~refusedByKey(state, entries[at + GUEST_HIGH]!);
+  }
+
+  /** A processor's TLB is to hold this guest frame. */
+  willCache(guestFrame: number): void {
+    this.#cached[guestFrame] = 1;
+  }
+
+  /**
+   * Puts a leaf for an address in, with neighbours (systems.md 1.3). The flags of the access become pending.
+   * @param needed bit of the allowed accesses that the access needs
+   * @returns the leaf; -1, with nothing changed, where the access is not plainly allowed: then the walk says what it is
+   */
+  fill(
+    space: AddressSpace,
+    state: Readonly<PagingState>,
+    high: number,
+    low: number,
+    needed: number,
+    counters: ShadowCounters,
+  ): number {
+    const { walk } = this;
+    if (!isCanonical(levelsOf(state), high) || !walk.walk(state, high, low)) return -1;
+    const allowed = allowedAccesses(walk.pageRole);
+    const { guestFrame } = walk;
+    const mapped = this.frames.map[guestFrame]!;
+    if (mapped === HOLE || (allowed & mapAllows(mapped) & needed) === 0) return -1;
+    const keyed = (walk.pageRole & ROLE_KEYED) === ROLE_KEYED;
+    if (keyed && (refusedByKey(state, walk.high[walk.leafLevel]!) & needed) !== 0) return -1;
+
+    this.#makeRoom(counters);
+    let page = this.#rootFor(space, counters);
+    for (let level = walk.levels; level > walk.leafLevel; level--) {
+      this.#validateFor(space, page, counters);
+      const entry = page * ENTRIES + indexOf(level, high, low);
+      page = this.#linkToTable(entry, level, counters);
+    }
+    this.#validateFor(space, page, counters);
+    return this.#fillLeaf(page, high, low, guestFrame, allowed, (needed & WRITES) !== 0, counters);
+  }
+
+  /** Writes all lazy flags to the guest's tables. */
+  synchronizeFlags(): void {
+    this.lazy.writeBack();
+  }
+
+  /** Flushes every entry of an address space. */
+  flushSpace(space: AddressSpace): void {
+    this.lazy.writeBack();
+    space.flushedAt = space.waysFlushedAt = ++this.#now;
+  }
+
+  /** Flushes every entry of all address spaces of a process-context identifier. */
+  flushPcid(pcid: number): void {
+    for (const space of this.spaces) if (space.pcid === pcid) this.flushSpace(space);
+  }
+
+  flushAll(): void {
+    for (const space of this.spaces) this.flushSpace(space);
+  }
+
+  /** Flushes a page in all address spaces of an identifier, and where it is global in all others. @param pcid -1 for all */
+  flushPage(pcid: number, high: number, low: number): void {
+    this.lazy.writeBack();
+    this.#now++;
+    for (const space of this.spaces) this.#flushPageOf(space, high, low, pcid !== -1 && space.pcid !== pcid);
+  }
+
+  /** Flushes a page in these address spaces; other pages and the other spaces keep what they have. */
+  flushPageIn(spaces: readonly AddressSpace[], high: number, low: number): void {
+    this.lazy.writeBack();
+    this.#now++;
+    for (const space of spaces) this.#flushPageOf(space, high, low, false);
+  }
+
+  /** Flushes a page of one address space; with a large page, all of it. */
+  #flushPageOf(space: AddressSpace, high: number, low: number, onlyGlobal: boolean): void {
+    const { pool } = this;
+    for (const root of space.roots.values()) {
+      if (!isCanonical(pool.level[root]!, high)) continue;
+      for (let page = root, level = pool.level[root]!; level > 0; level--) {
+        const entry = page * ENTRIES + indexOf(level, high, low);
+        const state = pool.entries[entry * WORDS + STATE]!;
+        const child = state >>> CHILD_SHIFT;
+        if ((state & LINK) !== 0 && (pool.role[child]! & ROLE_DIRECT) === 0) {
+          page = child;
+          continue;
+        }
+        const global = (pool.entries[entry * WORDS + GUEST_LOW]! & ENTRY_GLOBAL) !== 0;
+        if (!onlyGlobal || global) pool.drop(entry);
+        break;
+      }
+    }
+    if (!onlyGlobal) space.waysFlushedAt = this.#now;
+  }
+
+  /**
+   * The partition's map has changed for these pages. Leaves to them go, and shadow pages of tables in them; no processor
+   * translates with what it remembers.
+   */
+  guestMapChanged(firstPage: number, pageCount: number): void {
+    this.#mapChanges++;
+    this.#largePages.mapChanged(firstPage, pageCount);
+    this.lazy.writeBack();
+    const end = Math.min(firstPage + pageCount, this.frames.map.length);
+    for (let frame = firstPage; frame < end; frame++) {
+      this.pool.dropMappers(frame);
+      for (const page of this.pool.shadowsOf(frame)) this.#takeAway(page);
+    }
+    this.shootdown.all();
+  }
+
+  /** The partition's own figures, by the shipped names. */
+  counters(): Readonly<Record<string, number>> {
+    let gpaPages = 0;
+    for (const entry of this.frames.map) if (entry !== HOLE) gpaPages++;
+    return {
+      virtualTlbPages: this.pool.used,
+      recommendedVirtualTlbSize: this.pool.budget,
+      addressSpaces: this.spaces.count,
+      depositedPages: this.pool.level.length,
+      gpaPages,
+      gpaSpaceModifications: this.#mapChanges,
+      guestTableFlagWrites: this.lazy.writes,
+    };
+  }
+
+  #fillLeaf(
+    page: number,
+    high: number,
+    low: number,
+    guestFrame: number,
+    allowed: number,
+    write: boolean,
+    counters: ShadowCounters,
+  ): number {
+    const { walk, pool } = this;
+    if (walk.leafLevel === 1)
+      return this.#leaves.fillSmall(page, indexOf(1, high, low), guestFrame, allowed, write, counters);
+    let directory = page;
+    if (walk.leafLevel === 3) {
+      const first = guestFrame & ~(ENTRIES * ENTRIES - 1);
+      directory = this.#linkToPieces(page * ENTRIES + indexOf(3, high, low), 2, first, 0, counters);
+    }
+    const index = indexOf(2, high, low);
+    const entry = directory * ENTRIES + index;
+    const first = guestFrame & ~(ENTRIES - 1);
+    const backing = this.#largeBacking(this.frames.map, first);
+    if (backing !== HOLE) {
+      this.#leaves.place(entry, first, backing, allowed, write);
+      pool.entries[entry * WORDS + STATE]! |= LARGE;
+      if (this.#anyTable(first)) pool.entries[entry * WORDS + STATE]! |= TABLE;
+      counters.largePageTlbFills++;
+      return entry;
+    }
+    const piece = walk.leafLevel === 3 ? index : 0;
+    const pieces = this.#linkToPieces(entry, 1, first, piece, counters);
+    return this.#leaves.fillSmall(pieces, indexOf(1, high, low), guestFrame, allowed, write, counters);
+  }
+
+  /** The shadow page below an entry that leads to a guest table, as the walk has just read it. */
+  #linkToTable(entry: number, level: number, counters: ShadowCounters): number {
+    const { walk, pool } = this;
+    const at = entry * WORDS;
+    const low = walk.low[level]!;
+    const high = walk.high[level]!;
+    const state = pool.entries[at + STATE]!;
+    let child = state >>> CHILD_SHIFT;
+    const stands = (state & LINK) !== 0 && standsFor(this.pool, entry, low, high);
+    if (!stands) {
+      child = this.#pageFor(walk.table[level - 1]!, level - 1, walk.role[level - 1]!, 0, 0, counters);
+      pool.drop(entry);
+      pool.setLink(entry, child);
+      pool.entries[at + GUEST_HIGH] = high;
+    }
+    pool.entries[at + GUEST_LOW] = low;
+    if ((low & ENTRY_ACCESSED) === 0) this.lazy.set(entry, PENDING_ACCESSED);
+    return child;
+  }
+
+  /** The shadow page of pieces below an entry that maps a large page. Flags stay with the pieces. */
+  #linkToPieces(entry: number, level: number, base: number, piece: number, counters: ShadowCounters): number {
+    const { walk, pool } = this;
+    const at = entry * WORDS;
+    const low = walk.low[walk.leafLevel]!;
+    const high = walk.high[walk.leafLevel]!;
+    const state = pool.entries[at + STATE]!;
+    const stands = (state & LINK) !== 0 && standsFor(this.pool, entry, low, high);
+    pool.entries[at + GUEST_LOW] = low;
+    if (stands) return state >>> CHILD_SHIFT;
+    const source = pool.guestEntry(entry) / 8;
+    const child = this.#pageFor(source, level, walk.pageRole | ROLE_DIRECT, piece, base, counters);
+    pool.drop(entry);
+    pool.setLink(entry, child);
+    pool.entries[at + GUEST_LOW] = low;
+    pool.entries[at + GUEST_HIGH] = high;
+    return child;
+  }
+
+  /** A shadow page by its key. One that was there already may have missed flushes of the ways that lead to it now. */
+  #pageFor(source: number, level: number, role: number, piece: number, base: number, counters: ShadowCounters): number {
+    const { pool } = this;
+    const known = pool.find(source, level, role, piece);
+    if (known < 0) return this.#newPage(source, level, role, piece, base, counters);
+    if ((role & ROLE_DIRECT) !== 0) {
+      this.lazy.writeBack();
+      pool.dropAll(known);
+      pool.base[known] = base;
+    } else if (level === 1) this.#validate(known, counters);
+    else this.flushAll();
+    return known;
+  }
+
+  #newPage(source: number, level: number, role: number, piece: number, base: number, counters: ShadowCounters): number {
+    const { pool } = this;
+    const frame = source >>> 9;
+    const isNews = !pool.isTable(frame);
+    const page = pool.allocate(source, level, role, piece);
+    pool.base[page] = base;
+    pool.validatedAt[page] = this.#now;
+    counters.pageTableAllocations++;
+    if (isNews) this.#becomesTable(frame);
+    return page;
+  }
+
+  /** From now on every access to this frame is to come by here, because the guest may look at flags. */
+  #becomesTable(frame: number): void {
+    this.pool.markMappers(frame);
+    if (this.#cached[frame] === 0) return;
+    this.#cached[frame] = 0;
+    this.shootdown.all();
+  }
+
+  #anyTable(firstGuestFrame: number): boolean {
+    for (let frame = firstGuestFrame; frame < firstGuestFrame + ENTRIES; frame++)
+      if (this.pool.isTable(frame)) return true;
+    return false;
+  }
+
+  #rootFor(space: AddressSpace, counters: ShadowCounters): number {
+    const { walk, pool } = this;
+    const role = walk.role[walk.levels]!;
+    const key = rootKey(walk.levels, role);
+    const known = space.roots.get(key);
+    if (known !== undefined) return known;
+    const root = this.#pageFor(walk.table[walk.levels]!, walk.levels, role, 0, 0, counters);
+    pool.references[root]!++;
+    space.roots.set(key, root);
+    this.rootsVersion++;
+    return root;
+  }
+
+  #validateFor(space: AddressSpace, page: number, counters: ShadowCounters): void {
+    const since = this.pool.level[page] === 1 ? space.flushedAt : space.waysFlushedAt;
+    if (this.pool.validatedAt[page]! < since) this.#validate(page, counters);
+  }
+
+  /** Compares a shadow page with its guest table: what the guest has changed goes. */
+  #validate(page: number, counters: ShadowCounters): void {
+    const { pool } = this;
+    const { words, map } = this.frames;
+    const { entries } = pool;
+    const direct = (pool.role[page]! & ROLE_DIRECT) !== 0;
+    const source = pool.source[page]!;
+    const first = ((map[source >>> 9]! & MAP_FRAME) >>> 2) + (source & (ENTRIES - 1)) * 2;
+    const { occupied } = pool;
+    const groups = ENTRIES / 32;
+    for (let group = page * groups; group < (page + 1) * groups; group++)
+      for (let left = occupied[group]!; left !== 0; left &= left - 1) {
+        const entry = group * 32 + 31 - Math.clz32(left & -left);
+        const at = entry * WORDS;
+        const word = direct ? first : first + (entry & (ENTRIES - 1)) * 2;
+        if (words[word + 1] !== entries[at + GUEST_HIGH] || !stillExplains(words[word]!, entries[at + GUEST_LOW]!))
+          pool.drop(entry);
+        else entries[at + GUEST_LOW] = words[word]!;
+      }
+    pool.validatedAt[page] = this.#now;
+    counters.pageTableValidations++;
+  }
+
+  /** Sees to it that one fill finds enough shadow pages. */
+  #makeRoom(counters: ShadowCounters): void {
+    while (!this.pool.hasRoom(PAGES_OF_A_FILL)) {
+      this.lazy.writeBack();
+      const reclaimed = this.pool.reclaim();
+      counters.pageTableReclamations += reclaimed;
+      if (reclaimed === 0 && !this.#evictOne(counters)) this.#reset(counters);
+    }
+  }
+
+  /** Forgets the address space that was left longest ago. @returns false when all are in use */
+  #evictOne(counters: ShadowCounters): boolean {
+    const space = this.spaces.leastRecentlyUsed();
+    if (space === null) return false;
+    this.lazy.writeBack();
+    this.#unpin(space);
+    this.spaces.remove(space);
+    counters.addressSpaceEvictions++;
+    counters.pageTableEvictions += this.pool.reclaim();
+    return true;
+  }
+
+  /** Forgets all shadow pages; the address spaces stay, empty. */
+  #reset(counters: ShadowCounters): void {
+    for (const space of this.spaces) this.#unpin(space);
+    counters.pageTableResets++;
+    counters.pageTableEvictions += this.pool.reclaim();
+  }
+
+  #unpin(space: AddressSpace): void {
+    for (const root of space.roots.values()) this.pool.references[root]!--;
+    space.roots.clear();
+    this.rootsVersion++;
+  }
+
+  /** Takes a shadow page away from everything that leads to it. */
+  #takeAway(page: number): void {
+    this.pool.dropAll(page);
+    this.pool.unlink(page);
+    for (const space of this.spaces)
+      for (const [key, root] of space.roots)
+        if (root === page) {
+          space.roots.delete(key);
+          this.pool.references[page]!--;
+          this.rootsVersion++;
+        }
+    if (this.pool.references[page] === 0) this.pool.release(page);
+  }
+}
+
+/** The guest's CR3, without the process-context identifier where it has none. */
+export function tagOf(state: Readonly<PagingState>): number {
+  return (state.cr4 & CR4_PCIDE) !== 0 ? state.cr3 : state.cr3 - (state.cr3 & 0xfff);
+}
+
+function rootKey(levels: number, role: number): number {
+  return levels * ROLES + role;
+}
+
+/** Whether a guest entry is what a shadow entry was made of; flags may have come on, but none gone. */
+function stillExplains(now: number, then: number): boolean {
+  return ((now ^ then) & ~GUEST_FLAGS) === 0 && (then & GUEST_FLAGS & ~now) === 0;
+}

@@ -1,0 +1,259 @@
+import {
+  CHILD_SHIFT,
+  ENTRIES,
+  GUEST_HIGH,
+  GUEST_LOW,
+  LARGE,
+  LINK,
+  PAGE_WORDS,
+  QUEUED,
+  STATE,
+  TABLE,
+  WORDS,
+} from "./entry.ts";
+import { ROLE_DIRECT, ROLES } from "./role.ts";
+
+const NONE = -1;
+const FIRST_CAPACITY = 32;
+/** A link has 16 bits for the page it leads to. */
+const MOST_PAGES = 2 ** 16;
+/** Seven are on the way to one address (five levels, pieces of a 1 GiB page); below this, two ways would not fit. */
+const FEWEST_PAGES = 16;
+
+/**
+ * The shadow pages of a partition, their entries, and two reverse maps: guest frame to the leaves that map it, and shadow
+ * page to the links that lead to it. Entries are named by number, shadow page * 512 + index; entry `n` begins at word `4n`.
+ *
+ * Nothing is forgotten here by itself: a page that no link leads to any more stays, and can be found again, until `reclaim`.
+ */
+export class ShadowPool {
+  /** Pages that there may be at most. */
+  readonly budget: number;
+  entries = new Int32Array(0);
+  /** Serial number of the flush after which the page was last compared with its guest table. */
+  validatedAt = new Float64Array(0);
+  level = new Uint8Array(0);
+  role = new Uint16Array(0);
+  /** Guest physical address of the table, or of the entry of a large page whose pieces these are; in units of 8 bytes. */
+  source = new Int32Array(0);
+  /** Of pieces, the first guest frame. */
+  base = new Int32Array(0);
+  /** Links that lead here, and address spaces that begin here. */
+  references = new Int32Array(0);
+  used = 0;
+
+  /** One bit for each entry that holds something, 16 words a page. */
+  occupied = new Int32Array(0);
+  #piece = new Int32Array(0);
+  #live = new Uint8Array(0);
+  #parents = new Int32Array(0);
+  #next = new Int32Array(0);
+  #previous = new Int32Array(0);
+  readonly #mappers: Int32Array;
+  /** Shadow pages of a guest table frame. */
+  readonly #shadows: Uint16Array;
+  readonly #byKey = new Map<number, number>();
+  readonly #free: number[] = [];
+
+  /** @param guestFrames frames of the partition */
+  constructor(guestFrames: number, budget: number) {
+    this.budget = Math.max(FEWEST_PAGES, Math.min(budget, MOST_PAGES));
+    this.#mappers = new Int32Array(guestFrames).fill(NONE);
+    this.#shadows = new Uint16Array(guestFrames);
+    this.#grow(Math.min(FIRST_CAPACITY, this.budget));
+  }
+
+  /** Whether so many more pages can be had without taking any back. */
+  hasRoom(pages: number): boolean {
+    return this.used + pages <= this.budget;
+  }
+
+  /** @param piece of a 1 GiB page, which of its 2 MiB pieces these are the pieces of; else 0. @returns a page, or -1 */
+  find(source: number, level: number, role: number, piece: number): number {
+    return this.#byKey.get(keyOf(source, level, role, piece)) ?? NONE;
+  }
+
+  allocate(source: number, level: number, role: number, piece: number): number {
+    if (this.#free.length === 0) this.#grow(Math.min(this.level.length * 2, this.budget));
+    const page = this.#free.pop()!;
+    this.used++;
+    this.#live[page] = 1;
+    this.source[page] = source;
+    this.level[page] = level;
+    this.role[page] = role;
+    this.#piece[page] = piece;
+    this.base[page] = 0;
+    this.references[page] = 0;
+    this.#shadows[source >>> 9]!++;
+    this.#byKey.set(keyOf(source, level, role, piece), page);
+    return page;
+  }
+
+  /** Gives back a page that nothing leads to. */
+  release(page: number): void {
+    for (let index = 0; index < ENTRIES; index++) this.drop(page * ENTRIES + index);
+    this.#byKey.delete(keyOf(this.source[page]!, this.level[page]!, this.role[page]!, this.#piece[page]!));
+    this.#shadows[this.source[page]! >>> 9]!--;
+    this.#live[page] = 0;
+    this.#free.push(page);
+    this.used--;
+  }
+
+  /** Gives back all pages that nothing leads to, and those that this leaves so. @returns how many */
+  reclaim(): number {
+    const before = this.used;
+    for (let found = true; found; ) {
+      found = false;
+      for (let page = 0; page < this.level.length; page++)
+        if (this.#live[page] === 1 && this.references[page] === 0) {
+          this.release(page);
+          found = true;
+        }
+    }
+    return before - this.used;
+  }
+
+  /** Whether a guest frame holds a table that is shadowed. */
+  isTable(guestFrame: number): boolean {
+    return this.#shadows[guestFrame] !== 0;
+  }
+
+  /** The shadow pages of a guest table frame. */
+  shadowsOf(guestFrame: number): number[] {
+    const pages: number[] = [];
+    if (!this.isTable(guestFrame)) return pages;
+    for (let page = 0; page < this.level.length; page++)
+      if (this.#live[page] === 1 && this.source[page]! >>> 9 === guestFrame) pages.push(page);
+    return pages;
+  }
+
+  /** Guest physical address of the guest's entry behind an entry. */
+  guestEntry(entry: number): number {
+    const page = entry >>> 9;
+    const index = (this.role[page]! & ROLE_DIRECT) !== 0 ? 0 : entry & (ENTRIES - 1);
+    return (this.source[page]! + index) * 8;
+  }
+
+  /** Guest frame that a leaf maps; of a large one the first. */
+  guestFrame(entry: number): number {
+    const page = entry >>> 9;
+    const large = this.level[page] === 2;
+    if ((this.role[page]! & ROLE_DIRECT) !== 0)
+      return this.base[page]! + (entry & (ENTRIES - 1)) * (large ? ENTRIES : 1);
+    const frame = this.entries[entry * WORDS + GUEST_LOW]! >>> 12;
+    return large ? frame & ~(ENTRIES - 1) : frame;
+  }
+
+  /** Sets a leaf where nothing is; all but `LARGE`, which the caller adds. @param guestFrame of a large page the first */
+  setLeaf(
+    entry: number,
+    guestFrame: number,
+    translation: number,
+    state: number,
+    guestLow: number,
+    guestHigh: number,
+  ): void {
+    const { entries } = this;
+    const at = entry * WORDS;
+    entries[at] = translation;
+    entries[at + STATE] = state | (entries[at + STATE]! & QUEUED) | (this.#shadows[guestFrame] !== 0 ? TABLE : 0);
+    entries[at + GUEST_LOW] = guestLow;
+    entries[at + GUEST_HIGH] = guestHigh;
+    this.occupied[entry >>> 5]! |= 1 << (entry & 31);
+    this.#insert(this.#mappers, guestFrame, entry);
+  }
+
+  /** Sets a link where nothing is. */
+  setLink(entry: number, child: number): void {
+    const at = entry * WORDS + STATE;
+    this.entries[at] = LINK | (child << CHILD_SHIFT) | (this.entries[at]! & QUEUED);
+    this.references[child]!++;
+    this.occupied[entry >>> 5]! |= 1 << (entry & 31);
+    this.#insert(this.#parents, child, entry);
+  }
+
+  /** Takes out what is there, if anything is. */
+  drop(entry: number): void {
+    const at = entry * WORDS;
+    const state = this.entries[at + STATE]!;
+    if ((state & LINK) !== 0) {
+      const child = state >>> CHILD_SHIFT;
+      this.references[child]!--;
+      this.#remove(this.#parents, child, entry);
+    } else if (this.entries[at] !== 0) this.#remove(this.#mappers, this.guestFrame(entry), entry);
+    this.occupied[entry >>> 5]! &= ~(1 << (entry & 31));
+    this.entries[at] = 0;
+    this.entries[at + STATE] = state & QUEUED;
+  }
+
+  dropAll(page: number): void {
+    for (let index = 0; index < ENTRIES; index++) this.drop(page * ENTRIES + index);
+  }
+
+  /** Takes out all links to a page. */
+  unlink(page: number): void {
+    while (this.#parents[page] !== NONE) this.drop(this.#parents[page]!);
+  }
+
+  /** Takes out every leaf through which this guest frame can be reached, pieces of large ones included. */
+  dropMappers(guestFrame: number): void {
+    while (this.#mappers[guestFrame] !== NONE) this.drop(this.#mappers[guestFrame]!);
+    for (let entry = this.#mappers[guestFrame & ~(ENTRIES - 1)]!; entry !== NONE; ) {
+      const next = this.#next[entry]!;
+      if ((this.entries[entry * WORDS + STATE]! & LARGE) !== 0) this.drop(entry);
+      entry = next;
+    }
+  }
+
+  /** Marks every leaf through which this guest frame can be reached as one to a table. */
+  markMappers(guestFrame: number): void {
+    for (let entry = this.#mappers[guestFrame]!; entry !== NONE; entry = this.#next[entry]!)
+      this.entries[entry * WORDS + STATE]! |= TABLE;
+    for (let entry = this.#mappers[guestFrame & ~(ENTRIES - 1)]!; entry !== NONE; entry = this.#next[entry]!)
+      if ((this.entries[entry * WORDS + STATE]! & LARGE) !== 0) this.entries[entry * WORDS + STATE]! |= TABLE;
+  }
+
+  #insert(heads: Int32Array, of: number, entry: number): void {
+    const first = heads[of]!;
+    this.#next[entry] = first;
+    this.#previous[entry] = NONE;
+    if (first !== NONE) this.#previous[first] = entry;
+    heads[of] = entry;
+  }
+
+  #remove(heads: Int32Array, of: number, entry: number): void {
+    const next = this.#next[entry]!;
+    const previous = this.#previous[entry]!;
+    if (previous === NONE) heads[of] = next;
+    else this.#next[previous] = next;
+    if (next !== NONE) this.#previous[next] = previous;
+  }
+
+  #grow(capacity: number): void {
+    const before = this.level.length;
+    this.entries = grown(this.entries, new Int32Array(capacity * PAGE_WORDS));
+    this.occupied = grown(this.occupied, new Int32Array(capacity * (ENTRIES / 32)));
+    this.#next = grown(this.#next, new Int32Array(capacity * ENTRIES));
+    this.#previous = grown(this.#previous, new Int32Array(capacity * ENTRIES));
+    this.validatedAt = grown(this.validatedAt, new Float64Array(capacity));
+    this.level = grown(this.level, new Uint8Array(capacity));
+    this.role = grown(this.role, new Uint16Array(capacity));
+    this.source = grown(this.source, new Int32Array(capacity));
+    this.base = grown(this.base, new Int32Array(capacity));
+    this.references = grown(this.references, new Int32Array(capacity));
+    this.#piece = grown(this.#piece, new Int32Array(capacity));
+    this.#live = grown(this.#live, new Uint8Array(capacity));
+    this.#parents = grown(this.#parents, new Int32Array(capacity).fill(NONE));
+    for (let page = capacity - 1; page >= before; page--) this.#free.push(page);
+  }
+}
+
+/** 29 bits of source, 3 of level, 9 of role, 9 of piece: a number that a double holds exactly. */
+function keyOf(source: number, level: number, role: number, piece: number): number {
+  return ((source * 8 + level) * ROLES + role) * ENTRIES + piece;
+}
+
+function grown<Words extends Int32Array | Float64Array | Uint8Array | Uint16Array>(old: Words, fresh: Words): Words {
+  fresh.set(old);
+  return fresh;
+}
