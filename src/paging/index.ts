@@ -26,6 +26,7 @@ export {
   ENTRY_PRESENT,
   ENTRY_USER,
   ENTRY_WRITABLE,
+  tableIndex,
 } from "./entry.ts";
 export type { TableMemory, TableReader } from "./tables.ts";
 export { type Translation, VirtualMemory } from "./virtual-memory.ts";

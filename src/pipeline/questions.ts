@@ -12,6 +12,7 @@ import {
   type Finding,
   loadPacks,
   type RulePack,
+  sureness,
 } from "../rules/index.ts";
 
 /** The facts of a dump file, of a crash folder, or of a recorded crash named by its id. */
@@ -72,13 +73,9 @@ export async function explainTarget(
   return explainRule(await factsOf(home, target), rule);
 }
 
-const SURENESS = ["suspect", "probable", "identified"] as const;
-
 /** True when a finding is at least this sure. */
-export function reaches(findings: readonly Finding[], threshold: (typeof SURENESS)[number]): boolean {
-  return findings.some(
-    ({ verdict }) => verdict !== "excluded" && SURENESS.indexOf(verdict) >= SURENESS.indexOf(threshold),
-  );
+export function reaches(findings: readonly Finding[], threshold: Finding["verdict"]): boolean {
+  return findings.some((finding) => finding.verdict !== "excluded" && sureness(finding.verdict) <= sureness(threshold));
 }
 
 /** The document of `history list --json`. @throws StopcodeError `usage/…` for a stop code or date that is none */

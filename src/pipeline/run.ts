@@ -10,7 +10,7 @@ import {
   type Procedure,
   type Scenario,
 } from "../host/index.ts";
-import { type ArmRequest, type Finding, procedureTable, type RulePack } from "../rules/index.ts";
+import { type ArmRequest, type Finding, procedureTable, type RulePack, sureness } from "../rules/index.ts";
 import { type RecordedCrash, recordCrash } from "./crash.ts";
 import { rulesOf } from "./questions.ts";
 import { readScenario } from "./scenario.ts";
@@ -199,9 +199,7 @@ class Run {
   }
 }
 
-const SURENESS = ["identified", "probable", "suspect", "excluded"] as const;
-
-const bySureness = (a: Finding, b: Finding): number => SURENESS.indexOf(a.verdict) - SURENESS.indexOf(b.verdict);
+const bySureness = (a: Finding, b: Finding): number => sureness(a.verdict) - sureness(b.verdict);
 
 function bootReport(
   boot: number,

@@ -7,6 +7,9 @@ import { z } from "zod";
  */
 export const verdict = z.enum(["identified", "probable", "suspect", "excluded"]);
 
+/** Place in the order above: 0 is surest. */
+export const sureness = (of: z.infer<typeof verdict>): number => verdict.options.indexOf(of);
+
 export const culprit = z.strictObject({
   kind: z.enum(["driver", "configuration", "hardware", "hypervisor", "storage", "process", "unknown"]),
   name: z.string(),

@@ -4,6 +4,7 @@ import {
   ENTRY_NO_EXECUTE_HIGH,
   ENTRY_PRESENT,
   type PagingState,
+  tableIndex,
 } from "../../../paging/index.ts";
 import { type GuestFrames, MAP_BYTES, MAP_FRAME, MAP_READ, MAP_WRITE } from "../../frame-map.ts";
 import { narrowed, ROLE_NXE, rootRole } from "./role.ts";
@@ -59,7 +60,7 @@ export class GuestWalk {
     let table = state.cr3 - (state.cr3 & 0xfff);
     this.levels = levelsOf(state);
     for (let level = this.levels; ; level--) {
-      const index = indexOf(level, high, low);
+      const index = tableIndex(level, high, low);
       const mapped = table < MAP_BYTES ? map[table >>> 12]! : 0;
       if ((mapped & FLAGGABLE) !== FLAGGABLE) return false;
       const word = ((mapped & MAP_FRAME) >>> 2) + index * 2;
@@ -85,22 +86,6 @@ export class GuestWalk {
 
 export function levelsOf(state: Readonly<PagingState>): number {
   return (state.cr4 & CR4_LA57) !== 0 ? 5 : 4;
-}
-
-/** Which entry of a table of this level an address uses. */
-export function indexOf(level: number, high: number, low: number): number {
-  switch (level) {
-    case 1:
-      return (low >>> 12) & 511;
-    case 2:
-      return (low >>> 21) & 511;
-    case 3:
-      return ((low >>> 30) | (high << 2)) & 511;
-    case 4:
-      return (high >>> 7) & 511;
-    default:
-      return (high >>> 16) & 511;
-  }
 }
 
 export function isCanonical(levels: number, high: number): boolean {

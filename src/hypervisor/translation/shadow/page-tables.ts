@@ -1,5 +1,5 @@
 import { StopcodeError } from "../../../binary/index.ts";
-import { CR4_PCIDE, ENTRY_ACCESSED, ENTRY_GLOBAL, type PagingState } from "../../../paging/index.ts";
+import { CR4_PCIDE, ENTRY_ACCESSED, ENTRY_GLOBAL, type PagingState, tableIndex } from "../../../paging/index.ts";
 import { type GuestFrames, HOLE, MAP_FRAME, MAX_PHYSICAL_ADDRESS_BITS } from "../../frame-map.ts";
 import { LargePages } from "../../large-pages/index.ts";
 import { type AddressSpace, AddressSpaces } from "./address-spaces.ts";
@@ -18,7 +18,7 @@ import {
   TABLE,
   WORDS,
 } from "./entry.ts";
-import { GuestWalk, indexOf, isCanonical, levelsOf } from "./guest-walk.ts";
+import { GuestWalk, isCanonical, levelsOf } from "./guest-walk.ts";
 import { LazyFlags } from "./lazy-flags.ts";
 import { Leaves, standsFor } from "./leaves.ts";
 import { ShadowPool } from "./pool.ts";
@@ -122,7 +122,7 @@ export class ShadowPageTables {
     let page = root;
     for (let level = this.pool.level[root]!; level > 1; level--) {
       if (validatedAt[page]! < waysFlushedAt) this.#validate(page, counters);
-      const entry = page * ENTRIES + indexOf(level, high, low);
+      const entry = page * ENTRIES + tableIndex(level, high, low);
       const state = entries[entry * WORDS + STATE]!;
       if ((state & LINK) === 0) return entries[entry * WORDS] === 0 ? -1 : entry;
       page = state >>> CHILD_SHIFT;
@@ -186,7 +186,7 @@ export class ShadowPageTables {
     let page = this.#rootFor(space, counters);
     for (let level = walk.levels; level > walk.leafLevel; level--) {
       this.#validateFor(space, page, counters);
-      const entry = page * ENTRIES + indexOf(level, high, low);
+      const entry = page * ENTRIES + tableIndex(level, high, low);
       page = this.#linkToTable(entry, level, counters);
     }
     this.#validateFor(space, page, counters);
@@ -233,7 +233,7 @@ export class ShadowPageTables {
     for (const root of space.roots.values()) {
       if (!isCanonical(pool.level[root]!, high)) continue;
       for (let page = root, level = pool.level[root]!; level > 0; level--) {
-        const entry = page * ENTRIES + indexOf(level, high, low);
+        const entry = page * ENTRIES + tableIndex(level, high, low);
         const state = pool.entries[entry * WORDS + STATE]!;
         const child = state >>> CHILD_SHIFT;
         if ((state & LINK) !== 0 && (pool.role[child]! & ROLE_DIRECT) === 0) {
@@ -290,13 +290,13 @@ export class ShadowPageTables {
   ): number {
     const { walk, pool } = this;
     if (walk.leafLevel === 1)
-      return this.#leaves.fillSmall(page, indexOf(1, high, low), guestFrame, allowed, write, counters);
+      return this.#leaves.fillSmall(page, tableIndex(1, high, low), guestFrame, allowed, write, counters);
     let directory = page;
     if (walk.leafLevel === 3) {
       const first = guestFrame & ~(ENTRIES * ENTRIES - 1);
-      directory = this.#linkToPieces(page * ENTRIES + indexOf(3, high, low), 2, first, 0, counters);
+      directory = this.#linkToPieces(page * ENTRIES + tableIndex(3, high, low), 2, first, 0, counters);
     }
-    const index = indexOf(2, high, low);
+    const index = tableIndex(2, high, low);
     const entry = directory * ENTRIES + index;
     const first = guestFrame & ~(ENTRIES - 1);
     const backing = this.#largeBacking(this.frames.map, first);
@@ -309,7 +309,7 @@ export class ShadowPageTables {
     }
     const piece = walk.leafLevel === 3 ? index : 0;
     const pieces = this.#linkToPieces(entry, 1, first, piece, counters);
-    return this.#leaves.fillSmall(pieces, indexOf(1, high, low), guestFrame, allowed, write, counters);
+    return this.#leaves.fillSmall(pieces, tableIndex(1, high, low), guestFrame, allowed, write, counters);
   }
 
   /** The shadow page below an entry that leads to a guest table, as the walk has just read it. */
