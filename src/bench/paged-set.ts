@@ -79,6 +79,8 @@ export function pagedSet(bytes: number, lows: Int32Array, large = false): PagedS
     if (!large) entry(table, page & 511, frame | PRESENT_WRITABLE_TOUCHED);
   }
 
+  // Memory that was never written is one page of zeros to the operating system, and reading it tells nothing.
+  words.fill(1, firstFrame * (PAGE / 4));
   const accesses = Math.floor(lows.length / BLOCK) * BLOCK;
   const wordIndexes = lows.map((low) => {
     const offset = low - SET_START;

@@ -18,6 +18,8 @@ export interface PagingFigure extends AccessTimes {
   readonly bytes: number;
   readonly pages: "4 KiB" | "2 MiB";
   readonly readRatio: number;
+  readonly readInRunsRatio: number;
+  /** Of accesses in runs. */
   readonly writeToRead: number;
 }
 
@@ -40,8 +42,9 @@ export async function benchPaging(
     const figure = {
       ...{ engine: task.engine, bytes: task.bytes, pages: task.largePages ? ("2 MiB" as const) : ("4 KiB" as const) },
       ...times,
-      readRatio: times.read / times.raw,
-      writeToRead: times.write / times.read,
+      readRatio: times.read / times.rawRead,
+      readInRunsRatio: times.readInRuns / times.rawRead,
+      writeToRead: times.writeInRuns / times.readInRuns,
     };
     figures.push(figure);
     onFigure(figure, figures.length, tasks.length);

@@ -3,6 +3,7 @@ import { ForeignMemory, WholeHostMemory } from "./foreign-memory.ts";
 import { HostMemory } from "./host-memory.ts";
 import { Partition, type PartitionOptions } from "./partition.ts";
 import { PageSharing } from "./sharing/index.ts";
+import { emptyPhysicalTlb } from "./translation/physical-tlb.ts";
 
 /** A dump partition only reads what others hold; its own memory is where it keeps its tables. */
 const DUMP_PARTITION_BYTES = 2 ** 21;
@@ -21,6 +22,7 @@ export class Hypervisor {
   constructor(options: { readonly memoryBytes: number }) {
     this.#memory = new HostMemory(options.memoryBytes);
     this.sharing = new PageSharing(this.#memory);
+    emptyPhysicalTlb();
   }
 
   /** In the order they were created. */

@@ -22,6 +22,22 @@ export interface TranslationEngine {
    */
   translate(high: number, low: number, access: number): number;
 
+  /**
+   * Translates a run of addresses with the same upper half, in order, until one is refused. Who has many accesses to make gets
+   * them translated first and then makes them: memory is waited for all at once.
+   * @param lows their lower halves, from `from` on
+   * @param addresses takes the `count` system physical addresses, as 32 bits with the sign of bit 31
+   * @returns how many were translated; fewer than `count` where the next one is refused
+   */
+  translateRun(
+    high: number,
+    lows: Int32Array,
+    from: number,
+    count: number,
+    access: number,
+    addresses: Int32Array,
+  ): number;
+
   /** Why the last `translate` gave -1. */
   readonly refusal: Refusal;
   /** The page fault's error code. */

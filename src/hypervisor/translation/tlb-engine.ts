@@ -1,9 +1,4 @@
 import {
-  ACCESS_AC,
-  ACCESS_FETCH,
-  ACCESS_IMPLICIT,
-  ACCESS_USER,
-  ACCESS_WRITE,
   CR0_PG,
   CR0_WP,
   CR4_LA57,
@@ -20,20 +15,23 @@ import {
   ENTRY_LARGE,
   type PagingState,
 } from "../../paging/index.ts";
-import { MAP_FRAME } from "../frame-map.ts";
+import { HOLE, MAP_FRAME } from "../frame-map.ts";
+import { LargePages } from "../large-pages/index.ts";
 import type { Refusal, TranslationEngine } from "./engine.ts";
 import { type FlatWalk, UNCOMMON } from "./flat-walk.ts";
+import { CachingEngine, emptyPhysicalTlb } from "./physical-tlb.ts";
+import { SpaceTags } from "./space-tags.ts";
 import { StructureCache } from "./structure-cache.ts";
-import { addressTag, NO_SPACE, slotPlace, Tlb } from "./tlb.ts";
 import { WalkEngine, type WalkEngineOptions } from "./walk-engine.ts";
 
-// As in flat-walk.ts: what a hit needs are constants and functions of this file alone, which V8 folds and inlines.
+// As in flat-walk.ts: constants of this file alone, which V8 folds.
 const NONE = UNCOMMON;
 const FRAME = MAP_FRAME;
 const LARGE = ENTRY_LARGE;
-const WITHOUT_AC = ~ACCESS_AC;
-const placeOf = slotPlace;
-const tagOf = addressTag;
+
+/** Numbers of address spaces: so many that they begin anew only in theory. */
+const SPACE_BITS = 30;
+const LARGE_PAGE = ~0x1f_ffff;
 
 /** A change of these changes what is permitted, or what an address means. */
 const DEEP_CR0 = CR0_PG | CR0_WP;
@@ -48,26 +46,19 @@ const DEEP_EFER = EFER_LME | EFER_NXE;
  * cached by a read never serves it. Where the processor may flush more than it must, this does: whatever changes the meaning
  * of rights flushes everything, and so does a change of the partition's map.
  */
-export class TlbEngine implements TranslationEngine {
+export class TlbEngine extends CachingEngine implements TranslationEngine {
   readonly #state: Readonly<PagingState>;
   readonly #walk: WalkEngine;
   readonly #flat: FlatWalk;
-  readonly #tlb = new Tlb();
-  readonly #words = this.#tlb.words;
   readonly #structures = new StructureCache();
-  /** The tag that accesses look for at first: of the active space; of none where each access has to be looked at. */
-  #wanted = 0;
-  /** Tags of the space that is active, and of global pages. */
-  #space = 0;
-  #global = 0;
+  readonly #largePages: LargePages;
+  readonly #spaces = new SpaceTags(SPACE_BITS, emptyPhysicalTlb);
   /** CR4.PGE makes this ENTRY_GLOBAL. */
   #globalBit = 0;
   /** PKRU when what is cached of keyed accesses was permitted. */
   #pkru = 0;
   /** CR4.PKE: PKRU may have changed since the last access. */
   #keyed = false;
-  /** CR4.SMAP: RFLAGS.AC makes a difference. */
-  #barred = false;
   #smallPageFills = 0;
   #largePageFills = 0;
   #switches = 0;
@@ -76,9 +67,11 @@ export class TlbEngine implements TranslationEngine {
   #pageFlushes = 0;
 
   constructor(options: WalkEngineOptions) {
+    super();
     this.#state = options.state;
     this.#walk = new WalkEngine(options);
     this.#flat = this.#walk.flat;
+    this.#largePages = new LargePages(options.frames.map);
     this.#takeControl();
   }
 
@@ -92,15 +85,6 @@ export class TlbEngine implements TranslationEngine {
 
   get guestPhysicalAddress(): number {
     return this.#walk.guestPhysicalAddress;
-  }
-
-  translate(high: number, low: number, access: number): number {
-    const words = this.#words;
-    // The kinds' numbers are such that an access finds its own by its lowest bits; see kindOf.
-    const place = placeOf(low, access);
-    if (words[place] === (tagOf(high, low) | this.#wanted) && (high << 16) >> 16 === high)
-      return (words[place + 1]! | (low & 0xfff)) >>> 0;
-    return this.#second(high, low, access);
   }
 
   controlChanged(previous: Readonly<PagingState>, keep: boolean): void {
@@ -119,17 +103,17 @@ export class TlbEngine implements TranslationEngine {
     if (loaded && !keep) this.#flushSpace(this.#pcid());
   }
 
-  invalidatePage(high: number, low: number): void {
+  invalidatePage(_high: number, low: number): void {
     this.#pageFlushes++;
-    this.#tlb.flushAddress(high, low);
+    this.dropAddress(low);
     this.#structures.flush(this.#pcid());
-    this.#takeTags();
+    this.#takeSpace();
   }
 
-  invalidatePcid(type: 0 | 1 | 2 | 3, pcid: number, high: number, low: number): void {
+  invalidatePcid(type: 0 | 1 | 2 | 3, pcid: number, _high: number, low: number): void {
     if (type === 0) {
       this.#pageFlushes++;
-      this.#tlb.flushAddress(high, low);
+      this.dropAddress(low);
       this.#structures.flush(pcid);
     } else if (type === 1) {
       this.#flushSpace(pcid);
@@ -137,14 +121,15 @@ export class TlbEngine implements TranslationEngine {
       this.#flushAll();
     } else {
       this.#domainFlushes++;
-      this.#tlb.flushAllButGlobal();
+      this.#spaces.flushAllButGlobal();
       this.#structures.flushAll();
     }
-    this.#takeTags();
+    this.#takeSpace();
   }
 
-  guestMapChanged(): void {
+  guestMapChanged(firstPage: number, pageCount: number): void {
     this.#walk.guestMapChanged();
+    this.#largePages.mapChanged(firstPage, pageCount);
     this.#flushAll();
   }
 
@@ -162,67 +147,74 @@ export class TlbEngine implements TranslationEngine {
     };
   }
 
-  /** No hit in the slots of this space: global pages, keyed accesses, and what has to be walked. */
-  #second(high: number, low: number, access: number): number {
-    // A tag has 48 bits of an address. What needs more (five levels) is not cached; what is no address is not found.
-    if ((high << 16) >> 16 !== high) return this.#walk.translate(high, low, access);
-    if (this.#keyed && this.#pkru !== this.#state.pkru) this.#takeKeys();
-    const place = placeOf(low, this.#barred ? kindOf(access) : kindOf(access & WITHOUT_AC));
-    const tag = this.#words[place]!;
-    const address = tagOf(high, low);
-    if (tag === (address | this.#global) || tag === (address | this.#space))
-      return (this.#words[place + 1]! | (low & 0xfff)) >>> 0;
-    return this.#fill(high, low, access, place);
+  /** What was permitted by other protection-key rights is forgotten. PKRU is written without anybody being told. */
+  protected override catchUp(): void {
+    if (!this.#keyed || this.#pkru === this.#state.pkru) return;
+    this.#pkru = this.#state.pkru;
+    this.#flushAll();
   }
 
-  #fill(high: number, low: number, access: number, place: number): number {
+  protected override miss(high: number, low: number, access: number): number {
     const flat = this.#flat;
-    let mapped = this.#structures.walk(flat, high, low, access, NONE);
+    // What needs more than 48 bits (five levels) the directory cache cannot tell apart.
+    const isShort = (high << 16) >> 16 === high;
+    let mapped = isShort ? this.#structures.walk(flat, high, low, access, NONE) : NONE;
     if (mapped === NONE) {
       mapped = flat.walk(high, low, access);
-      if (mapped === NONE) return this.#fillUncommon(high, low, access, place);
-      if ((flat.leaf & LARGE) === 0) this.#structures.fill(flat, high, low);
+      if (mapped === NONE) return this.#missUncommon(high, low, access);
+      if (isShort && (flat.leaf & LARGE) === 0) this.#structures.fill(flat, high, low);
     }
-    if ((flat.leaf & LARGE) === 0) this.#smallPageFills++;
-    else this.#countLarge(high, low, false);
-    this.#words[place] = tagOf(high, low) | ((flat.leaf & this.#globalBit) !== 0 ? this.#global : this.#space);
-    this.#words[place + 1] = mapped & FRAME;
-    return ((mapped & FRAME) | (low & 0xfff)) >>> 0;
+    const address = ((mapped & FRAME) | (low & 0xfff)) >>> 0;
+    const global = (flat.leaf & this.#globalBit) !== 0;
+    if ((flat.leaf & LARGE) !== 0) this.#rememberPiece(high, low, access, address, global);
+    else {
+      this.#smallPageFills++;
+      this.rememberSmall(high, low, access, address, global);
+    }
+    return address;
   }
 
-  #fillUncommon(high: number, low: number, access: number, place: number): number {
+  /** Of a large page of the guest, all where the host has it in one piece too; else the page of 4 KiB. */
+  #rememberPiece(high: number, low: number, access: number, address: number, global: boolean): void {
+    this.#largePageFills++;
+    if (this.#largePages.backing((this.#flat.leaf & LARGE_PAGE) >>> 12) !== HOLE) {
+      this.rememberLarge(high, low, access, address, global);
+      return;
+    }
+    this.markPiece(low, false);
+    this.rememberSmall(high, low, access, address, global);
+  }
+
+  #missUncommon(high: number, low: number, access: number): number {
     const walk = this.#walk;
-    const at = walk.walk(high, low, access);
-    if (at < 0) {
-      this.#tlb.flushAddress(high, low);
+    const address = walk.walk(high, low, access);
+    if (address < 0) {
+      this.dropAddress(low);
       this.#structures.flush(this.#pcid());
-      this.#takeTags();
+      this.#takeSpace();
       return -1;
     }
     if (walk.pageShift === 12) this.#smallPageFills++;
-    else this.#countLarge(high, low, walk.pageShift === 30);
-    this.#words[place] = tagOf(high, low) | (walk.global ? this.#global : this.#space);
-    this.#words[place + 1] = at & FRAME;
-    return at;
-  }
-
-  #countLarge(high: number, low: number, gigabyte: boolean): void {
-    this.#largePageFills++;
-    this.#tlb.markLarge(high, low, gigabyte);
+    else {
+      this.#largePageFills++;
+      this.markPiece(low, walk.pageShift === 30);
+    }
+    this.rememberSmall(high, low, access, address, walk.global);
+    return address;
   }
 
   #flushAll(): void {
     this.#domainFlushes++;
-    this.#tlb.flushAll();
+    this.#spaces.flushAll();
     this.#structures.flushAll();
-    this.#takeTags();
+    this.#takeSpace();
   }
 
   #flushSpace(pcid: number): void {
     this.#spaceFlushes++;
-    this.#tlb.flushSpace(pcid);
+    this.#spaces.flush(pcid);
     this.#structures.flush(pcid);
-    this.#takeTags();
+    this.#takeSpace();
   }
 
   #takeControl(): void {
@@ -230,40 +222,16 @@ export class TlbEngine implements TranslationEngine {
     this.#walk.controlChanged();
     this.#globalBit = (cr4 & CR4_PGE) !== 0 ? ENTRY_GLOBAL : 0;
     this.#keyed = (cr4 & CR4_PKE) !== 0;
-    this.#barred = (cr4 & CR4_SMAP) !== 0;
-    this.#tlb.switchTo(this.#pcid());
+    this.letHit(!this.#keyed);
     this.#structures.switchTo(this.#pcid());
-    this.#takeTags();
+    this.#takeSpace();
   }
 
-  /** What was permitted by other protection-key rights is forgotten. PKRU is written without anybody being told. */
-  #takeKeys(): void {
-    this.#pkru = this.#state.pkru;
-    this.#flushAll();
-  }
-
-  #takeTags(): void {
-    this.#space = this.#tlb.space;
-    this.#global = this.#tlb.global;
-    this.#wanted = this.#keyed ? NO_SPACE : this.#space;
+  #takeSpace(): void {
+    this.useSpace(this.#spaces.tagOf(this.#pcid()), this.#spaces.globalTag());
   }
 
   #pcid(): number {
     return (this.#state.cr4 & CR4_PCIDE) !== 0 ? this.#state.cr3 & 0xfff : 0;
   }
-}
-
-/**
- * Accesses of one kind are permitted by the same rights, whatever a page allows: writes (1), by the user (2), fetches (4),
- * as the bits of an access say, and as 5 and 7, which no access has, the supervisor's reads and writes with RFLAGS.AC.
- * Whoever forgets about AC finds the slots of accesses without it, which are permitted no more. An implicit access is the
- * supervisor's without AC; by its bits it finds nothing.
- */
-function kindOf(access: number): number {
-  const write = access & ACCESS_WRITE;
-  const fetch = access & ACCESS_FETCH;
-  if ((access & ACCESS_IMPLICIT) !== 0) return fetch | write;
-  if ((access & ACCESS_USER) !== 0 || fetch !== 0 || (access & ACCESS_AC) === 0)
-    return access & (ACCESS_WRITE | ACCESS_USER | ACCESS_FETCH);
-  return write === 0 ? 5 : 7;
 }

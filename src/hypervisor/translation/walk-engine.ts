@@ -58,6 +58,22 @@ export class WalkEngine implements TranslationEngine {
     return this.walk(high, low, access);
   }
 
+  translateRun(
+    high: number,
+    lows: Int32Array,
+    from: number,
+    count: number,
+    access: number,
+    addresses: Int32Array,
+  ): number {
+    for (let index = 0; index < count; index++) {
+      const address = this.translate(high, lows[from + index]!, access);
+      if (address < 0) return index;
+      addresses[index] = address;
+    }
+    return count;
+  }
+
   controlChanged(): void {
     this.flat.setControl(this.#state);
   }

@@ -46,6 +46,10 @@ export class ForgetfulEngine implements TranslationEngine {
     return this.#engine.translate(high, low, access);
   }
 
+  translateRun(high: number, lows: Int32Array, from: number, count: number, access: number, to: Int32Array): number {
+    return this.#engine.translateRun(high, lows, from, count, access, to);
+  }
+
   controlChanged(previous: Readonly<PagingState>, keep: boolean): void {
     const unheard = this.#forgotten === "CR4.PGE" ? CR4_PGE : this.#forgotten === "CR4.PCIDE" ? CR4_PCIDE : 0;
     const now = this.#state.cr4;

@@ -1,14 +1,24 @@
-import { CR0_PG, CR4_PAE, CR4_PCIDE, CR4_PGE, CR4_SMEP, FAULT_NONE, type PagingState } from "../../../paging/index.ts";
+import {
+  CR0_PG,
+  CR4_PAE,
+  CR4_PCIDE,
+  CR4_PGE,
+  CR4_PKE,
+  CR4_SMEP,
+  FAULT_NONE,
+  type PagingState,
+} from "../../../paging/index.ts";
 import { MAP_FRAME, MAX_PHYSICAL_ADDRESS_BITS } from "../../frame-map.ts";
 import type { Refusal, TranslationEngine } from "../engine.ts";
+import { CachingEngine } from "../physical-tlb.ts";
 import { WalkEngine } from "../walk-engine.ts";
 import type { AddressSpace } from "./address-spaces.ts";
+import { Contexts } from "./contexts.ts";
 import { shadowCounters } from "./counters.ts";
-import { ENTRIES, STATE, TABLE, WORDS } from "./entry.ts";
+import { ENTRIES, GLOBAL, LARGE, STATE, TABLE, WORDS } from "./entry.ts";
 import { isCanonical, levelsOf } from "./guest-walk.ts";
 import type { ShadowPageTables } from "./page-tables.ts";
-import { ProcessorTlb, TLB_SLOT_MASK } from "./processor-tlb.ts";
-import { ACCESS_BIT, rootRole } from "./role.ts";
+import { ACCESS_BIT, ROLES, rootRole } from "./role.ts";
 import type { LinearRange } from "./shootdown.ts";
 
 export interface ShadowEngineOptions {
@@ -23,10 +33,11 @@ export interface ShadowEngineOptions {
 }
 
 /**
- * One processor on shadow page tables: its own TLB first, then the partition's shadow tables, then a fill from the guest's
- * tables. What none of them allows plainly, the walk decides: it knows every reason to refuse, and a refusal is never cached.
+ * One processor on shadow page tables: its part of the physical TLB first, then the partition's shadow tables, then a fill from
+ * the guest's tables. What none of them allows plainly, the walk decides: it knows every reason to refuse, and a refusal is
+ * never cached.
  */
-export class ShadowEngine implements TranslationEngine {
+export class ShadowEngine extends CachingEngine implements TranslationEngine {
   refusal: Refusal = FAULT_NONE;
   errorCode = 0;
   guestPhysicalAddress = 0;
@@ -35,20 +46,17 @@ export class ShadowEngine implements TranslationEngine {
   readonly #processor: number;
   readonly #state: Readonly<PagingState>;
   readonly #walk: WalkEngine;
-  readonly #tlb = new ProcessorTlb();
-  readonly #tagLow = this.#tlb.tagLow;
-  readonly #tagHigh = this.#tlb.tagHigh;
-  readonly #translation = this.#tlb.translation;
+  readonly #contexts = new Contexts();
   readonly #generation: Int32Array;
   readonly #counters = shadowCounters();
   #seen = 0;
   #pkru = 0;
-  #context = 0;
   #space: AddressSpace | null = null;
   #root = -1;
   #rootsVersion = -1;
 
   constructor(options: ShadowEngineOptions) {
+    super();
     const { tables, processor, state, maxPhysicalAddressBits = MAX_PHYSICAL_ADDRESS_BITS } = options;
     this.#tables = tables;
     this.#processor = processor;
@@ -56,16 +64,7 @@ export class ShadowEngine implements TranslationEngine {
     this.#walk = new WalkEngine({ frames: tables.frames, state, maxPhysicalAddressBits, setFlags: true });
     this.#generation = tables.shootdown.generation;
     this.#seen = this.#generation[processor]!;
-  }
-
-  translate(high: number, low: number, access: number): number {
-    if (this.#generation[this.#processor] !== this.#seen || this.#state.pkru !== this.#pkru) this.#catchUp();
-    const slot = (low >>> 12) & TLB_SLOT_MASK;
-    if (this.#tagLow[slot] === ((low & MAP_FRAME) | this.#context) && this.#tagHigh[slot] === high) {
-      const translation = this.#translation[slot]!;
-      if ((translation & ACCESS_BIT[access]!) !== 0) return ((translation & MAP_FRAME) | (low & 0xfff)) >>> 0;
-    }
-    return this.#miss(high | 0, low | 0, access);
+    tables.shootdown.onWord(processor, () => this.stopHits());
   }
 
   controlChanged(previous: Readonly<PagingState>, keep: boolean): void {
@@ -111,13 +110,20 @@ export class ShadowEngine implements TranslationEngine {
     return (this.#state.cr4 & CR4_PCIDE) !== 0 ? this.#state.cr3 & 0xfff : 0;
   }
 
-  #miss(high: number, low: number, access: number): number {
+  /** What was left for this processor to forget, and the address space it is in now. */
+  protected override catchUp(): void {
+    if (this.#generation[this.#processor] !== this.#seen || this.#state.pkru !== this.#pkru) this.#takeWord();
+    if (this.#space === null) this.#enter();
+  }
+
+  protected override miss(high: number, low: number, access: number): number {
     const needed = ACCESS_BIT[access]!;
     const tables = this.#tables;
-    const isBack = this.#space === null;
-    const space = this.#active();
-    // The TLB was asked without a context. It may have kept this page.
-    if (isBack && (this.#tlb.find(this.#context, high, low) & needed) !== 0) return this.translate(high, low, access);
+    const space = this.#space!;
+    if (this.#rootsVersion !== tables.rootsVersion) {
+      this.#root = tables.root(space, this.#state);
+      this.#rootsVersion = tables.rootsVersion;
+    }
     let entry = -1;
     if (this.#root >= 0 && isCanonical(levelsOf(this.#state), high))
       entry = tables.lookup(space, this.#root, high, low, this.#counters);
@@ -126,26 +132,35 @@ export class ShadowEngine implements TranslationEngine {
       entry = tables.fill(space, this.#state, high, low, needed, this.#counters);
       if (entry < 0) return this.#walkInstead(high, low, access);
     }
-    return this.#use(entry, high, low);
+    return this.#use(entry, high, low, access);
   }
 
   /** Takes an entry into the TLB, unless it leads to a guest table: there, flags are to be in place before the guest looks. */
-  #use(entry: number, high: number, low: number): number {
+  #use(entry: number, high: number, low: number, access: number): number {
     const tables = this.#tables;
-    const { entries } = tables.pool;
+    const { pool } = tables;
     const at = entry * WORDS;
-    const isPiece = tables.isPiece(entry);
-    const within = tables.isLarge(entry) ? (low >>> 12) & (ENTRIES - 1) : 0;
-    const frame = (entries[at]! & MAP_FRAME) + (within << 12);
-    const guestFrame = tables.guestFrameOf(entry, low);
-    if ((entries[at + STATE]! & TABLE) === 0 || !tables.pool.isTable(guestFrame)) {
+    const state = pool.entries[at + STATE]!;
+    const isLarge = (state & LARGE) !== 0;
+    const within = isLarge ? (low >>> 12) & (ENTRIES - 1) : 0;
+    const address = (((pool.entries[at]! & MAP_FRAME) + (within << 12)) | (low & 0xfff)) >>> 0;
+    const global = (state & GLOBAL) !== 0 && (this.#state.cr4 & CR4_PGE) !== 0;
+    if (isLarge && (state & TABLE) === 0) {
+      tables.willCacheLarge(pool.guestFrame(entry));
+      if (tables.isPiece(entry)) this.markPiece(low, tables.hasGigabytePages);
+      this.rememberLarge(high, low, access, address, global);
+      return address;
+    }
+    const guestFrame = pool.guestFrame(entry) + within;
+    if ((state & TABLE) === 0 || !pool.isTable(guestFrame)) {
       tables.willCache(guestFrame);
-      this.#tlb.insert(this.#context, high, low, frame | tables.allowedNow(entry, this.#state), isPiece);
+      if (isLarge || tables.isPiece(entry)) this.markPiece(low, tables.hasGigabytePages);
+      this.rememberSmall(high, low, access, address, global);
     } else if (tables.lazy.isBehind(guestFrame)) {
       this.#counters.pageTableAccessIntercepts++;
       tables.synchronizeFlags();
     }
-    return ((frame & MAP_FRAME) | (low & 0xfff)) >>> 0;
+    return address;
   }
 
   #walkInstead(high: number, low: number, access: number): number {
@@ -161,71 +176,56 @@ export class ShadowEngine implements TranslationEngine {
     return -1;
   }
 
-  /** The address space to translate in, with its topmost shadow page where it is known. */
-  #active(): AddressSpace {
-    const tables = this.#tables;
-    if (this.#space === null) {
-      this.#space = tables.enter(this.#state, this.#counters);
-      this.#rootsVersion = -1;
-      this.#renewContext(this.#space);
-    }
-    if (this.#rootsVersion !== tables.rootsVersion) {
-      this.#root = tables.root(this.#space, this.#state);
-      this.#rootsVersion = tables.rootsVersion;
-    }
-    return this.#space;
+  #enter(): void {
+    const state = this.#state;
+    const space = this.#tables.enter(state, this.#counters);
+    this.#space = space;
+    this.#rootsVersion = -1;
+    const control = levelsOf(state) * ROLES + rootRole(state);
+    this.letHit((state.cr4 & CR4_PKE) === 0);
+    this.useSpace(this.#contexts.of(space.tag, space.pcid, control), this.#contexts.ofGlobal(control));
   }
 
-  /** The control registers or the TLB's contexts are others now: the next miss finds out which. */
+  /** The control registers or the TLB's contexts are others now: the next access finds out which. */
   #leave(): void {
     if (this.#space !== null) this.#tables.spaces.leave(this.#space);
     this.#space = null;
-    this.#context = 0;
+    this.stopHits();
   }
 
-  #renewContext(space: AddressSpace): void {
-    this.#context = this.#tlb.context(space.tag, space.pcid, levelsOf(this.#state) * 1024 + rootRole(this.#state));
-  }
-
-  #catchUp(): void {
+  #takeWord(): void {
     if (this.#state.pkru !== this.#pkru) {
       this.#pkru = this.#state.pkru;
-      this.#tlb.forgetAll();
+      this.#contexts.forgetAll();
     }
     this.#seen = this.#generation[this.#processor]!;
     const ranges = this.#tables.shootdown.take(this.#processor);
-    if (ranges === null) this.#tlb.forgetAll();
+    if (ranges === null) this.#contexts.forgetAll();
     else for (const range of ranges) this.#forget(range);
     this.#leave();
   }
 
   #forget(range: LinearRange): void {
-    let { high, low } = range;
-    for (let page = 0; page < range.pages; page++) {
-      this.#tlb.forgetPage(high, low);
-      low = (low + 0x1000) | 0;
-      if ((low & MAP_FRAME) === 0) high = (high + 1) | 0;
-    }
+    for (let page = 0; page < range.pages; page++) this.dropAddress((range.low + page * 0x1000) | 0);
   }
 
   #flushPage(pcid: number, high: number, low: number): void {
     this.#counters.localGvaRangeFlushes++;
     this.#tables.flushPage(pcid, high, low);
-    this.#tlb.forgetPage(high, low);
-    this.#leave();
+    this.dropAddress(low);
   }
 
   #flushPcid(pcid: number): void {
     this.#counters.addressSpaceFlushes++;
     this.#tables.flushPcid(pcid);
-    this.#tlb.forgetPcid(pcid);
+    this.#contexts.forgetPcid(pcid);
     this.#leave();
   }
 
   #flushEverything(): void {
     this.#counters.addressDomainFlushes++;
     this.#tables.flushAll();
-    this.#tlb.forgetAll();
+    this.#contexts.forgetAll();
     this.#leave();
   }
 }

@@ -1,23 +1,26 @@
 import { ENTRY_ACCESSED, ENTRY_DIRTY } from "../../../paging/index.ts";
 
 /**
- * A shadow entry: four words, so that one fill touches one line of the host's cache.
+ * A shadow entry: eight words, so that one fill touches one line of the host's cache.
  *
  * | word | of a leaf | of a link |
  * | --- | --- | --- |
  * | 0 | host frame in bits 31:12 (of a large page its first), allowed accesses in bits 11:0 (role.ts) | 0 |
  * | 1 | the flags below | the flags below; shadow page it leads to, in bits 31:16 |
  * | 2, 3 | the guest's entry as it stood when it was read, lower and upper half | the same |
+ * | 4, 5 | neighbours among the leaves that map the same guest frame, by entry number | among the links to the same shadow page |
  *
- * All zero but for `QUEUED`: nothing is there.
+ * Words 0 to 3 zero but for `QUEUED`: nothing is there.
  */
-export const WORDS = 4;
+export const WORDS = 8;
 export const ENTRIES = 512;
 export const PAGE_WORDS = WORDS * ENTRIES;
 
 export const STATE = 1;
 export const GUEST_LOW = 2;
 export const GUEST_HIGH = 3;
+export const NEXT = 4;
+export const PREVIOUS = 5;
 
 /** Leads to another shadow page. */
 export const LINK = 1 << 0;

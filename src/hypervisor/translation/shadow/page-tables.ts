@@ -75,6 +75,8 @@ export class ShadowPageTables {
   readonly shootdown: Shootdown;
   /** Moves on whenever topmost shadow pages were taken away: then nobody may go on from one it remembers. */
   rootsVersion = 0;
+  /** Whether the guest has ever been seen to map 1 GiB with one entry. */
+  hasGigabytePages = false;
 
   readonly #leaves: Leaves;
   readonly #largePages: LargePages;
@@ -132,19 +134,9 @@ export class ShadowPageTables {
     return entries[entry * WORDS] === 0 ? -1 : entry;
   }
 
-  /** Whether a leaf is of 2 MiB. */
-  isLarge(entry: number): boolean {
-    return (this.pool.entries[entry * WORDS + STATE]! & LARGE) !== 0;
-  }
-
-  /** Guest frame of an address that a leaf maps. */
-  guestFrameOf(entry: number, low: number): number {
-    return this.pool.guestFrame(entry) + (this.isLarge(entry) ? (low >>> 12) & (ENTRIES - 1) : 0);
-  }
-
-  /** Whether a leaf stands for less than the guest's page, or for more than 4 KiB: INVLPG of one part has to take all. */
+  /** Whether a leaf stands for less than the guest's page: INVLPG of one part has to take all. */
   isPiece(entry: number): boolean {
-    return this.isLarge(entry) || (this.pool.role[entry >>> 9]! & ROLE_DIRECT) !== 0;
+    return (this.pool.role[entry >>> 9]! & ROLE_DIRECT) !== 0;
   }
 
   /** Accesses that a leaf allows under these control registers as they stand: protection keys change without a flush. */
@@ -158,6 +150,10 @@ export class ShadowPageTables {
   /** A processor's TLB is to hold this guest frame. */
   willCache(guestFrame: number): void {
     this.#cached[guestFrame] = 1;
+  }
+
+  willCacheLarge(firstGuestFrame: number): void {
+    this.#cached.fill(1, firstGuestFrame, firstGuestFrame + ENTRIES);
   }
 
   /**
@@ -293,6 +289,7 @@ export class ShadowPageTables {
       return this.#leaves.fillSmall(page, tableIndex(1, high, low), guestFrame, allowed, write, counters);
     let directory = page;
     if (walk.leafLevel === 3) {
+      this.hasGigabytePages = true;
       const first = guestFrame & ~(ENTRIES * ENTRIES - 1);
       directory = this.#linkToPieces(page * ENTRIES + tableIndex(3, high, low), 2, first, 0, counters);
     }

@@ -5,7 +5,9 @@ import {
   GUEST_LOW,
   LARGE,
   LINK,
+  NEXT,
   PAGE_WORDS,
+  PREVIOUS,
   QUEUED,
   STATE,
   TABLE,
@@ -22,7 +24,7 @@ const FEWEST_PAGES = 16;
 
 /**
  * The shadow pages of a partition, their entries, and two reverse maps: guest frame to the leaves that map it, and shadow
- * page to the links that lead to it. Entries are named by number, shadow page * 512 + index; entry `n` begins at word `4n`.
+ * page to the links that lead to it. Entries are named by number, shadow page * 512 + index; entry `n` begins at word `8n`.
  *
  * Nothing is forgotten here by itself: a page that no link leads to any more stays, and can be found again, until `reclaim`.
  */
@@ -47,8 +49,6 @@ export class ShadowPool {
   #piece = new Int32Array(0);
   #live = new Uint8Array(0);
   #parents = new Int32Array(0);
-  #next = new Int32Array(0);
-  #previous = new Int32Array(0);
   readonly #mappers: Int32Array;
   /** Shadow pages of a guest table frame. */
   readonly #shadows: Uint16Array;
@@ -199,7 +199,7 @@ export class ShadowPool {
   dropMappers(guestFrame: number): void {
     while (this.#mappers[guestFrame] !== NONE) this.drop(this.#mappers[guestFrame]!);
     for (let entry = this.#mappers[guestFrame & ~(ENTRIES - 1)]!; entry !== NONE; ) {
-      const next = this.#next[entry]!;
+      const next = this.entries[entry * WORDS + NEXT]!;
       if ((this.entries[entry * WORDS + STATE]! & LARGE) !== 0) this.drop(entry);
       entry = next;
     }
@@ -207,34 +207,37 @@ export class ShadowPool {
 
   /** Marks every leaf through which this guest frame can be reached as one to a table. */
   markMappers(guestFrame: number): void {
-    for (let entry = this.#mappers[guestFrame]!; entry !== NONE; entry = this.#next[entry]!)
+    for (let entry = this.#mappers[guestFrame]!; entry !== NONE; entry = this.entries[entry * WORDS + NEXT]!)
       this.entries[entry * WORDS + STATE]! |= TABLE;
-    for (let entry = this.#mappers[guestFrame & ~(ENTRIES - 1)]!; entry !== NONE; entry = this.#next[entry]!)
+    for (
+      let entry = this.#mappers[guestFrame & ~(ENTRIES - 1)]!;
+      entry !== NONE;
+      entry = this.entries[entry * WORDS + NEXT]!
+    )
       if ((this.entries[entry * WORDS + STATE]! & LARGE) !== 0) this.entries[entry * WORDS + STATE]! |= TABLE;
   }
 
   #insert(heads: Int32Array, of: number, entry: number): void {
     const first = heads[of]!;
-    this.#next[entry] = first;
-    this.#previous[entry] = NONE;
-    if (first !== NONE) this.#previous[first] = entry;
+    const { entries } = this;
+    entries[entry * WORDS + NEXT] = first;
+    entries[entry * WORDS + PREVIOUS] = NONE;
+    if (first !== NONE) entries[first * WORDS + PREVIOUS] = entry;
     heads[of] = entry;
   }
 
   #remove(heads: Int32Array, of: number, entry: number): void {
-    const next = this.#next[entry]!;
-    const previous = this.#previous[entry]!;
+    const next = this.entries[entry * WORDS + NEXT]!;
+    const previous = this.entries[entry * WORDS + PREVIOUS]!;
     if (previous === NONE) heads[of] = next;
-    else this.#next[previous] = next;
-    if (next !== NONE) this.#previous[next] = previous;
+    else this.entries[previous * WORDS + NEXT] = next;
+    if (next !== NONE) this.entries[next * WORDS + PREVIOUS] = previous;
   }
 
   #grow(capacity: number): void {
     const before = this.level.length;
     this.entries = grown(this.entries, new Int32Array(capacity * PAGE_WORDS));
     this.occupied = grown(this.occupied, new Int32Array(capacity * (ENTRIES / 32)));
-    this.#next = grown(this.#next, new Int32Array(capacity * ENTRIES));
-    this.#previous = grown(this.#previous, new Int32Array(capacity * ENTRIES));
     this.validatedAt = grown(this.validatedAt, new Float64Array(capacity));
     this.level = grown(this.level, new Uint8Array(capacity));
     this.role = grown(this.role, new Uint16Array(capacity));

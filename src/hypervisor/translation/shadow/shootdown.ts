@@ -17,19 +17,26 @@ export class Shootdown {
   readonly generation: Int32Array;
   readonly #ranges: LinearRange[][];
   readonly #everything: Uint8Array;
+  readonly #listeners: (() => void)[][];
 
   constructor(processors: number) {
     this.processors = processors;
     this.generation = new Int32Array(processors);
     this.#everything = new Uint8Array(processors);
     this.#ranges = Array.from({ length: processors }, () => []);
+    this.#listeners = Array.from({ length: processors }, () => []);
+  }
+
+  /** From now on, tells when something is left for a processor: it may use nothing more before it has taken it. */
+  onWord(processor: number, listener: () => void): void {
+    this.#listeners[processor]!.push(listener);
   }
 
   /** One processor is to forget everything. */
   one(processor: number): void {
     this.#everything[processor] = 1;
     this.#ranges[processor]!.length = 0;
-    this.generation[processor]! += 1;
+    this.#leave(processor);
   }
 
   all(): void {
@@ -43,7 +50,7 @@ export class Shootdown {
     if (ranges.length === MOST_RANGES) this.one(processor);
     else {
       ranges.push(range);
-      this.generation[processor]! += 1;
+      this.#leave(processor);
     }
   }
 
@@ -53,5 +60,10 @@ export class Shootdown {
     this.#everything[processor] = 0;
     const ranges = this.#ranges[processor]!.splice(0);
     return everything ? null : ranges;
+  }
+
+  #leave(processor: number): void {
+    this.generation[processor]! += 1;
+    for (const listener of this.#listeners[processor]!) listener();
   }
 }

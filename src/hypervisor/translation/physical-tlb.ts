@@ -1,0 +1,293 @@
+/** All combinations of `ACCESS_…` bits: each has slots of its own, so what lies in a slot is permitted. */
+const KINDS = 32;
+const KIND = KINDS - 1;
+const SMALL_BITS = 20;
+const LARGE_BITS = 11;
+const SPACE = 0xfff;
+const IN_SMALL = 0xfff;
+const IN_LARGE = 0x1f_ffff;
+const PAGES_IN_LARGE_BITS = 9;
+
+/** Slots that were filled are remembered by chunks of this many, so that clearing costs what was used. */
+const CHUNK_BITS = 10;
+/** Tags are 1 to MOST_TAGS; 0 is of slots that are empty, and no slot ever has NO_TAG. */
+const MOST_TAGS = SPACE - 1;
+const NO_TAG = SPACE;
+
+/** Windows whose tags an engine knows at once; three words each: address space, upper half of the address, tag. */
+const WINDOWS = 64;
+const WINDOW_WORDS = 3;
+
+// The logical processor that executes every virtual one has one TLB: two arrays of this file, which V8 addresses directly.
+// A slot is a host frame in its upper 20 bits and a tag in its lower 12. Where it lies says the access and the lower half of
+// the page's address, the tag the rest: whose it is, which address space's, and the upper half of the address. The arrays are
+// large and hardly touched: the operating system gives memory to what is used.
+const SMALL = new Int32Array(KINDS << SMALL_BITS);
+const LARGE = new Int32Array(KINDS << LARGE_BITS);
+const filledChunks = new Uint8Array((KINDS << SMALL_BITS) >>> CHUNK_BITS);
+/** By 2 MiB of the lower half: whether pieces of a large guest page lie in the small slots. */
+const pieces = new Uint8Array(1 << LARGE_BITS);
+let gigabytePieces = false;
+
+/** Kinds of access that were ever remembered. */
+let kindsUsed = 0;
+let lastTag = 0;
+let enginesMade = 0;
+const engines = new Set<WeakRef<CachingEngine>>();
+const collected = new FinalizationRegistry<WeakRef<CachingEngine>>((engine) => engines.delete(engine));
+
+/** Empties the TLB, and tags begin anew. A machine that starts does it, so that the same machine always does the same. */
+export function emptyPhysicalTlb(): void {
+  for (let chunk = 0; chunk < filledChunks.length; chunk++) {
+    if (filledChunks[chunk] === 0) continue;
+    SMALL.fill(0, chunk << CHUNK_BITS, (chunk + 1) << CHUNK_BITS);
+    filledChunks[chunk] = 0;
+  }
+  LARGE.fill(0);
+  pieces.fill(0);
+  gigabytePieces = false;
+  kindsUsed = 0;
+  lastTag = 0;
+  for (const engine of engines) engine.deref()?.forgetTags();
+}
+
+/**
+ * What engines that remember translations have in common: this processor's share of the physical TLB.
+ *
+ * A hit is one comparison (paging.md A4). What lies in a slot is permitted, because each kind of access has slots of its own;
+ * that it is this processor's, of the address space that is active and of this address, the tag says. Pages of 2 MiB that the
+ * host can map large have slots of their own, and so has the upper half of an address: 4 GiB of an address space are a
+ * window, and have a tag. Accesses ask for the window and the tag that hit last; `#other` finds the others.
+ */
+export abstract class CachingEngine {
+  /** The tag that hit last and the upper half of its addresses; NO_TAG where every access has to come by. */
+  #wanted = NO_TAG;
+  #window = 0;
+  /** Numbers of the address space that is active, and of what belongs to all of them. */
+  #space = 0;
+  #global = 0;
+  #mayHit = true;
+  #lastWasLarge = false;
+  readonly #windows = new Int32Array(WINDOWS * WINDOW_WORDS);
+  /** Turns page numbers so that processors which use the same addresses do not displace each other. */
+  readonly #turn = reversed(enginesMade++);
+
+  constructor() {
+    const reference = new WeakRef<CachingEngine>(this);
+    engines.add(reference);
+    collected.register(this, reference);
+  }
+
+  /** See `TranslationEngine`. */
+  translate(high: number, low: number, access: number): number {
+    const slot = SMALL[((access & KIND) << SMALL_BITS) | ((low >>> 12) ^ this.#turn)]! ^ this.#wanted;
+    if (((slot & SPACE) | (high ^ this.#window)) === 0) return (slot | (low & IN_SMALL)) >>> 0;
+    return this.#other(high, low, access);
+  }
+
+  /** See `TranslationEngine`. */
+  translateRun(
+    high: number,
+    lows: Int32Array,
+    from: number,
+    count: number,
+    access: number,
+    addresses: Int32Array,
+  ): number {
+    let done = 0;
+    while (done < count) {
+      done = this.#smallHits(high, lows, from, done, count, access, addresses);
+      if (done === count) break;
+      const address = this.translate(high, lows[from + done]!, access);
+      if (address < 0) break;
+      addresses[done++] = address;
+      if (this.#lastWasLarge) done = this.#largeHits(high, lows, from, done, count, access, addresses);
+    }
+    return done;
+  }
+
+  /** Forgets which tags it has: they belong to others now. */
+  forgetTags(): void {
+    this.#windows.fill(0);
+    this.#wanted = NO_TAG;
+  }
+
+  /** An access that finds nothing where it looks at first comes by here: the last moment to forget what is not to be used. */
+  protected abstract catchUp(): void;
+
+  /** Translates an access whose page is not here. */
+  protected abstract miss(high: number, low: number, access: number): number;
+
+  /**
+   * Makes an address space active.
+   * @param space a number above 0 that this engine has not used for another one
+   * @param global of what belongs to all spaces; the same number where there is no such thing
+   */
+  protected useSpace(space: number, global: number): void {
+    this.#space = space;
+    this.#global = global;
+    this.#wanted = NO_TAG;
+  }
+
+  /** From the next access on, `catchUp` is asked before anything is used. */
+  protected stopHits(): void {
+    this.#wanted = NO_TAG;
+  }
+
+  /** Whether accesses may hit without coming by. */
+  protected letHit(mayHit: boolean): void {
+    this.#mayHit = mayHit;
+    this.#wanted = NO_TAG;
+  }
+
+  /** Remembers a translation for accesses of this kind. @param address of the host, in the page of 4 KiB */
+  protected rememberSmall(high: number, low: number, access: number, address: number, global: boolean): void {
+    const tag = this.#drawTag(global ? this.#global : this.#space, high);
+    const kind = access & KIND;
+    const place = (kind << SMALL_BITS) | ((low >>> 12) ^ this.#turn);
+    kindsUsed |= 1 << kind;
+    SMALL[place] = (address & ~IN_SMALL) | tag;
+    filledChunks[place >>> CHUNK_BITS] = 1;
+  }
+
+  /** The same for 2 MiB that are large in the guest and in the host. */
+  protected rememberLarge(high: number, low: number, access: number, address: number, global: boolean): void {
+    const tag = this.#drawTag(global ? this.#global : this.#space, high);
+    const kind = access & KIND;
+    const place = (kind << LARGE_BITS) | ((low >>> 21) ^ (this.#turn >>> PAGES_IN_LARGE_BITS));
+    kindsUsed |= 1 << kind;
+    LARGE[place] = (address & ~IN_LARGE) | tag;
+  }
+
+  /** What was remembered at this address is a piece of a larger guest page: to flush one is to flush all of them. */
+  protected markPiece(low: number, gigabyte: boolean): void {
+    pieces[(low >>> 21) ^ (this.#turn >>> PAGES_IN_LARGE_BITS)] = 1;
+    if (gigabyte) gigabytePieces = true;
+  }
+
+  /** Drops an address in every address space: more than has to go where it is not global, and never less. */
+  protected dropAddress(low: number): void {
+    if (gigabytePieces) {
+      emptyPhysicalTlb();
+      return;
+    }
+    const turn = this.#turn;
+    const region = (low >>> 21) ^ (turn >>> PAGES_IN_LARGE_BITS);
+    const whole = pieces[region] === 1;
+    const page = (low >>> 12) ^ turn;
+    for (let left = kindsUsed; left !== 0; left &= left - 1) {
+      const kind = 31 - Math.clz32(left & -left);
+      LARGE[(kind << LARGE_BITS) | region] = 0;
+      if (!whole) SMALL[(kind << SMALL_BITS) | page] = 0;
+      else {
+        const first = (kind << SMALL_BITS) | (region << PAGES_IN_LARGE_BITS);
+        SMALL.fill(0, first, first + (1 << PAGES_IN_LARGE_BITS));
+      }
+    }
+    pieces[region] = 0;
+  }
+
+  /** Neither the window that hit last nor, at once, the slots of 4 KiB. */
+  #other(upper: number, low: number, access: number): number {
+    const high = upper | 0;
+    this.catchUp();
+    this.#lastWasLarge = false;
+    const kind = access & KIND;
+    const small = SMALL[(kind << SMALL_BITS) | ((low >>> 12) ^ this.#turn)]!;
+    const large = LARGE[(kind << LARGE_BITS) | ((low >>> 21) ^ (this.#turn >>> PAGES_IN_LARGE_BITS))]!;
+    for (let space = this.#space; ; space = this.#global) {
+      const tag = this.#tagOf(space, high);
+      if (tag !== 0 && (small & SPACE) === tag) {
+        this.#askFirst(tag, high);
+        return ((small & ~IN_SMALL) | (low & IN_SMALL)) >>> 0;
+      }
+      if (tag !== 0 && (large & SPACE) === tag) {
+        this.#askFirst(tag, high);
+        this.#lastWasLarge = true;
+        return ((large & ~SPACE) | (low & IN_LARGE)) >>> 0;
+      }
+      if (space === this.#global) break;
+    }
+    return this.miss(high, low, access);
+  }
+
+  #askFirst(tag: number, high: number): void {
+    if (!this.#mayHit) return;
+    this.#wanted = tag;
+    this.#window = high;
+  }
+
+  #smallHits(
+    high: number,
+    lows: Int32Array,
+    from: number,
+    begin: number,
+    count: number,
+    access: number,
+    addresses: Int32Array,
+  ): number {
+    if (high !== this.#window) return begin;
+    const wanted = this.#wanted;
+    const kind = (access & KIND) << SMALL_BITS;
+    const turn = this.#turn;
+    for (let index = begin | 0; index < count; index = (index + 1) | 0) {
+      const low = lows[(from + index) | 0]!;
+      const slot = SMALL[kind | ((low >>> 12) ^ turn)]! ^ wanted;
+      if ((slot & SPACE) !== 0) return index;
+      addresses[index] = slot | (low & IN_SMALL);
+    }
+    return count;
+  }
+
+  #largeHits(
+    high: number,
+    lows: Int32Array,
+    from: number,
+    begin: number,
+    count: number,
+    access: number,
+    addresses: Int32Array,
+  ): number {
+    if (high !== this.#window) return begin;
+    const wanted = this.#wanted;
+    const kind = (access & KIND) << LARGE_BITS;
+    const turn = this.#turn >>> PAGES_IN_LARGE_BITS;
+    for (let index = begin | 0; index < count; index = (index + 1) | 0) {
+      const low = lows[(from + index) | 0]!;
+      const slot = LARGE[kind | ((low >>> 21) ^ turn)]! ^ wanted;
+      if ((slot & SPACE) !== 0) return index;
+      addresses[index] = slot | (low & IN_LARGE);
+    }
+    return count;
+  }
+
+  /** The tag of a window of a space; 0 when it has none. */
+  #tagOf(space: number, high: number): number {
+    const windows = this.#windows;
+    const at = windowPlace(space, high);
+    return windows[at] === space && windows[at + 1] === high ? windows[at + 2]! : 0;
+  }
+
+  #drawTag(space: number, high: number): number {
+    const known = this.#tagOf(space, high);
+    if (known !== 0) return known;
+    if (lastTag === MOST_TAGS) emptyPhysicalTlb();
+    const windows = this.#windows;
+    const at = windowPlace(space, high);
+    windows[at] = space;
+    windows[at + 1] = high;
+    windows[at + 2] = ++lastTag;
+    return lastTag;
+  }
+}
+
+function windowPlace(space: number, high: number): number {
+  return ((high ^ (high >>> 6) ^ (space * 5)) & (WINDOWS - 1)) * WINDOW_WORDS;
+}
+
+/** The bits of a page's number the other way round: engines with numbers near each other come to lie far apart. */
+function reversed(number: number): number {
+  let turned = 0;
+  for (let bit = 0; bit < SMALL_BITS; bit++) turned |= ((number >>> bit) & 1) << (SMALL_BITS - 1 - bit);
+  return turned;
+}
