@@ -14,10 +14,7 @@ import {
 import { BLOCK, type Block, nanoseconds } from "./measure.ts";
 import type { PagedSet } from "./paged-set.ts";
 
-/** Accesses that are translated at one go: their addresses fit the first cache. */
-const RUN = 1024;
-
-/** Nanoseconds for an access of 8 bytes: raw, through the engine one by one, and through it in runs of `RUN`. */
+/** Nanoseconds for an access of 8 bytes: raw, through the engine one by one, and through it in runs of `BLOCK`. */
 export interface AccessTimes {
   readonly rawRead: number;
   readonly rawWrite: number;
@@ -115,41 +112,29 @@ function write(engine: TranslationEngine, { memory: { words }, lows }: PagedSet)
   };
 }
 
+// A run is translated by one loop and accessed by another, each in a function of its own: a loop within a loop is slower.
+
 function readInRuns(engine: TranslationEngine, { memory: { words }, lows }: PagedSet): Block {
-  const addresses = new Int32Array(RUN);
-  const readAll = () => {
+  const addresses = new Int32Array(BLOCK);
+  return (from) => {
+    engine.translateRun(0, lows, from, BLOCK, 0, addresses);
     let sum = 0;
-    for (let index = 0; index < RUN; index = (index + 1) | 0) {
+    for (let index = 0; index < BLOCK; index = (index + 1) | 0) {
       const at = addresses[index]! >>> 2;
       sum ^= words[at]! ^ words[at + 1]!;
-    }
-    return sum;
-  };
-  return (from) => {
-    const end = (from + BLOCK) | 0;
-    let sum = 0;
-    for (let run = from | 0; run < end; run = (run + RUN) | 0) {
-      engine.translateRun(0, lows, run, RUN, 0, addresses);
-      sum ^= readAll();
     }
     return sum;
   };
 }
 
 function writeInRuns(engine: TranslationEngine, { memory: { words }, lows }: PagedSet): Block {
-  const addresses = new Int32Array(RUN);
-  const writeAll = (value: number) => {
-    for (let index = 0; index < RUN; index = (index + 1) | 0) {
+  const addresses = new Int32Array(BLOCK);
+  return (from) => {
+    engine.translateRun(0, lows, from, BLOCK, ACCESS_WRITE, addresses);
+    for (let index = 0; index < BLOCK; index = (index + 1) | 0) {
       const at = addresses[index]! >>> 2;
       words[at] = index;
-      words[at + 1] = value;
-    }
-  };
-  return (from) => {
-    const end = (from + BLOCK) | 0;
-    for (let run = from | 0; run < end; run = (run + RUN) | 0) {
-      engine.translateRun(0, lows, run, RUN, ACCESS_WRITE, addresses);
-      writeAll(from);
+      words[at + 1] = from;
     }
     return from;
   };

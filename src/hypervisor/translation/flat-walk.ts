@@ -25,8 +25,8 @@ import { type GuestFrames, HOLE, MAP_EXECUTE, MAP_FRAME, MAP_READ, MAP_WRITE } f
 export const UNCOMMON = -1;
 
 /** All combinations of `ACCESS_…` bits, and the four words that each has in the table of rules. */
-const ACCESSES = 32;
-const RULE_WORDS = 4;
+export const ACCESSES = 32;
+export const RULE_WORDS = 4;
 
 // V8 reads an imported constant, and one of this file that is exported, from a cell at every use, and checks it; one of
 // this file alone it folds. It makes a third of the walk's time, so the walk has names of its own for what it uses.
@@ -35,6 +35,8 @@ const FRAME = MAP_FRAME;
 const READ = MAP_READ;
 const LARGE = ENTRY_LARGE;
 const DIRTY = ENTRY_DIRTY;
+const KIND = ACCESSES - 1;
+const WORDS_OF_RULE = RULE_WORDS;
 
 /** In place of an index of a word. */
 const NOWHERE = -1;
@@ -69,10 +71,11 @@ export class FlatWalk {
   allowed = 0;
   forbidden = 0;
 
+  /** Per access: bits of the lower halves that decide, what they must be, bits no upper half may have, right in the map. */
+  readonly rules = new Int32Array(ACCESSES * RULE_WORDS);
+
   readonly #words: Int32Array;
   readonly #map: Int32Array;
-  /** Per access: bits of the lower halves that decide, what they must be, bits no upper half may have, right in the map. */
-  readonly #rules = new Int32Array(ACCESSES * RULE_WORDS);
   #rootFrame = 0;
   /** Where the topmost table lies: index of a host word, or NOWHERE. */
   #root = NOWHERE;
@@ -88,7 +91,7 @@ export class FlatWalk {
     this.#levels = (state.cr4 & CR4_LA57) !== 0 ? 5 : 4;
     this.#rootFrame = Math.floor(state.cr3 / 4096);
     this.mapChanged();
-    for (let access = 0; access < ACCESSES; access++) this.#rules.set(rulesOf(state, access), access * RULE_WORDS);
+    for (let access = 0; access < ACCESSES; access++) this.rules.set(rulesOf(state, access), access * RULE_WORDS);
   }
 
   mapChanged(): void {
@@ -137,8 +140,8 @@ export class FlatWalk {
   walkTable(table: number, allowed: number, forbidden: number, low: number, access: number): number {
     const at = table + ((low >>> 11) & 0x3fe);
     const entry = this.#words[at]!;
-    const rules = this.#rules;
-    const rule = (access & (ACCESSES - 1)) * RULE_WORDS;
+    const rules = this.rules;
+    const rule = (access & KIND) * WORDS_OF_RULE;
     if ((entry & (allowed | DIRTY) & rules[rule]!) !== rules[rule + 1]!) return NONE;
     if (((forbidden | this.#words[at + 1]!) & rules[rule + 2]!) !== 0) return NONE;
     const mapped = this.#map[entry >>> 12]!;
@@ -161,8 +164,8 @@ export class FlatWalk {
   }
 
   #largeLeaf(entry: number, allowed: number, forbidden: number, low: number, access: number): number {
-    const rules = this.#rules;
-    const rule = (access & (ACCESSES - 1)) * RULE_WORDS;
+    const rules = this.rules;
+    const rule = (access & KIND) * WORDS_OF_RULE;
     if ((entry & (allowed | DIRTY) & rules[rule]!) !== rules[rule + 1]!) return NONE;
     if ((forbidden & rules[rule + 2]!) !== 0 || (entry & LARGE_RESERVED) !== 0) return NONE;
     const mapped = this.#map[((entry & LARGE_FRAME) | (low & PAGE_IN_LARGE)) >>> 12]!;

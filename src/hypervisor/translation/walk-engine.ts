@@ -10,6 +10,7 @@ import { type GuestFrames, HOLE, MAP_BYTES, MAP_EXECUTE, MAP_FRAME, MAP_READ, MA
 import { REFUSED_BY_GUEST_MAP, type Refusal, type TranslationEngine } from "./engine.ts";
 import { FlatWalk, UNCOMMON } from "./flat-walk.ts";
 import { GuestTables } from "./guest-tables.ts";
+import { RunWalk } from "./run-walk.ts";
 
 // As in flat-walk.ts: constants of this file alone, for speed.
 const NONE = UNCOMMON;
@@ -39,6 +40,7 @@ export class WalkEngine implements TranslationEngine {
 
   readonly #state: Readonly<PagingState>;
   readonly #map: Int32Array;
+  readonly #run: RunWalk;
   readonly #tables: GuestTables;
   readonly #walker: PageWalker;
 
@@ -48,6 +50,7 @@ export class WalkEngine implements TranslationEngine {
     this.#map = frames.map;
     this.flat = new FlatWalk(frames);
     this.flat.setControl(state);
+    this.#run = new RunWalk(this.flat, frames);
     this.#tables = new GuestTables(frames);
     this.#walker = new PageWalker(this.#tables, { maxPhysicalAddressBits, setFlags });
   }
@@ -66,12 +69,22 @@ export class WalkEngine implements TranslationEngine {
     access: number,
     addresses: Int32Array,
   ): number {
-    for (let index = 0; index < count; index++) {
-      const address = this.translate(high, lows[from + index]!, access);
-      if (address < 0) return index;
-      addresses[index] = address;
+    const run = this.#run;
+    run.begin();
+    for (let done = 0; ; done++) {
+      done = run.walk(lows, from, done, count, access, addresses);
+      if (done === count) return count;
+      const low = lows[from + done]!;
+      const mapped = this.flat.walk(high, low, access);
+      if (mapped !== NONE) {
+        run.remember(low);
+        addresses[done] = (mapped & FRAME) | (low & 0xfff);
+      } else {
+        const address = this.walk(high, low, access);
+        if (address < 0) return done;
+        addresses[done] = address;
+      }
     }
-    return count;
   }
 
   controlChanged(): void {
