@@ -16,7 +16,7 @@ import type { AddressSpace } from "./address-spaces.ts";
 import { Contexts } from "./contexts.ts";
 import { shadowCounters } from "./counters.ts";
 import { ENTRIES, GLOBAL, LARGE, STATE, TABLE, WORDS } from "./entry.ts";
-import { isCanonical, levelsOf } from "./guest-walk.ts";
+import { levelsOf } from "./guest-walk.ts";
 import type { ShadowPageTables } from "./page-tables.ts";
 import { ACCESS_BIT, ROLES, rootRole } from "./role.ts";
 import type { LinearRange } from "./shootdown.ts";
@@ -124,9 +124,7 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
       this.#root = tables.root(space, this.#state);
       this.#rootsVersion = tables.rootsVersion;
     }
-    let entry = -1;
-    if (this.#root >= 0 && isCanonical(levelsOf(this.#state), high))
-      entry = tables.lookup(space, this.#root, high, low, this.#counters);
+    let entry = tables.lookup(space, this.#root, high, low, this.#counters);
     if (entry < 0 || (tables.allowedNow(entry, this.#state) & needed) === 0) {
       this.#counters.pageFaultIntercepts++;
       entry = tables.fill(space, this.#state, high, low, needed, this.#counters);

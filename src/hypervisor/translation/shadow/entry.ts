@@ -36,10 +36,8 @@ export const KEYED = 1 << 4;
 export const PENDING_ACCESSED = 1 << 5;
 /** The guest's dirty flag is set here and not in its table yet. */
 export const PENDING_DIRTY = 1 << 6;
-/** Filled because a neighbour was touched. */
-export const AHEAD = 1 << 7;
 /** The queue of lazy flags has it. */
-export const QUEUED = 1 << 8;
+export const QUEUED = 1 << 7;
 
 export const PENDING = PENDING_ACCESSED | PENDING_DIRTY;
 export const CHILD_SHIFT = 16;

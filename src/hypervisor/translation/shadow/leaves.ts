@@ -1,14 +1,11 @@
-import { ENTRY_ACCESSED, ENTRY_DIRTY, ENTRY_GLOBAL, ENTRY_PRESENT } from "../../../paging/index.ts";
+import { ENTRY_ACCESSED, ENTRY_DIRTY } from "../../../paging/index.ts";
 import { type GuestFrames, HOLE, MAP_FRAME } from "../../frame-map.ts";
 import type { ShadowCounters } from "./counters.ts";
 import {
-  AHEAD,
   ENTRIES,
-  GLOBAL,
   GUEST_FLAGS,
   GUEST_HIGH,
   GUEST_LOW,
-  KEYED,
   PENDING,
   PENDING_ACCESSED,
   PENDING_DIRTY,
@@ -17,12 +14,9 @@ import {
 } from "./entry.ts";
 import type { GuestWalk } from "./guest-walk.ts";
 import type { LazyFlags } from "./lazy-flags.ts";
-import type { ShadowPool } from "./pool.ts";
-import { allowedAccesses, mapAllows, narrowed, ROLE_DIRECT, ROLE_KEYED, WRITES } from "./role.ts";
-
-/** Bits of an upper half that lie beyond the memory of any host. */
-const ADDRESS_HIGH = 0xf_ffff;
-const TOUCHED = ENTRY_PRESENT | ENTRY_ACCESSED;
+import { PlainLeaves } from "./plain-leaves.ts";
+import { NONE, type ShadowPool } from "./pool.ts";
+import { allowedAccesses, mapAllows, pageState, ROLE_DIRECT, WRITES } from "./role.ts";
 
 /** Puts leaves in: the one that is touched, and ahead of their time those neighbours that the guest cannot miss. */
 export class Leaves {
@@ -30,6 +24,7 @@ export class Leaves {
   readonly #lazy: LazyFlags;
   readonly #walk: GuestWalk;
   readonly #frames: GuestFrames;
+  readonly #plain: PlainLeaves;
   readonly #batch: number;
 
   /** @param batch leaves that one miss fills at most, 1 to 512 */
@@ -38,6 +33,7 @@ export class Leaves {
     this.#lazy = lazy;
     this.#walk = walk;
     this.#frames = frames;
+    this.#plain = new PlainLeaves(pool, walk, frames);
     this.#batch = batch;
   }
 
@@ -52,9 +48,19 @@ export class Leaves {
   ): number {
     const entry = page * ENTRIES + index;
     this.place(entry, guestFrame, this.#frames.map[guestFrame]!, allowed, write);
+    this.filled(page, index, counters);
+    return entry;
+  }
+
+  /** The leaf of an entry that is empty, where it needs no walk; not counted. @returns the leaf, or -1 where it does */
+  plainLeaf(page: number, index: number): number {
+    return this.#plain.fill(page, index, index + 1) === 1 ? page * ENTRIES + index : NONE;
+  }
+
+  /** Counts a leaf that an access asked for, and fills its neighbours. */
+  filled(page: number, index: number, counters: ShadowCounters): void {
     counters.smallPageTlbFills++;
     if (this.#batch > 1) this.#fillAhead(page, index, counters);
-    return entry;
   }
 
   /**
@@ -67,31 +73,9 @@ export class Leaves {
     const from = up ? index + 1 : Math.max(0, index - this.#batch + 1);
     const to = up ? Math.min(ENTRIES, index + this.#batch) : index;
     const filled =
-      (pool.role[page]! & ROLE_DIRECT) !== 0 ? this.#fillPieces(page, from, to) : this.#fillNeighbours(page, from, to);
+      (pool.role[page]! & ROLE_DIRECT) !== 0 ? this.#fillPieces(page, from, to) : this.#plain.fill(page, from, to);
     counters.smallPageTlbFills += filled;
     counters.populatedAhead += filled;
-  }
-
-  #fillNeighbours(page: number, from: number, to: number): number {
-    const pool = this.#pool;
-    const { words, map } = this.#frames;
-    const { entries } = pool;
-    const table = pool.source[page]!;
-    const role = pool.role[page]!;
-    const word = (map[table >>> 9]! & MAP_FRAME) >>> 2;
-    const badHigh = this.#walk.badHigh(role) | ADDRESS_HIGH;
-    let filled = 0;
-    for (let index = from; index < to; index++) {
-      const entry = page * ENTRIES + index;
-      const low = words[word + index * 2]!;
-      const high = words[word + index * 2 + 1]!;
-      if (entries[entry * WORDS] !== 0 || (low & TOUCHED) !== TOUCHED || (high & badHigh) !== 0) continue;
-      const mapEntry = map[low >>> 12]!;
-      if (mapEntry === HOLE) continue;
-      this.#placeAhead(entry, low >>> 12, low, high, mapEntry, narrowed(role, low, high));
-      filled++;
-    }
-    return filled;
   }
 
   #fillPieces(page: number, from: number, to: number): number {
@@ -106,18 +90,12 @@ export class Leaves {
       const guestFrame = pool.base[page]! + index;
       const mapEntry = this.#frames.map[guestFrame]!;
       if (pool.entries[entry * WORDS] !== 0 || mapEntry === HOLE) continue;
-      this.#placeAhead(entry, guestFrame, low, high, mapEntry, walk.pageRole);
+      let bits = allowedAccesses(walk.pageRole) & mapAllows(mapEntry);
+      if ((low & ENTRY_DIRTY) === 0) bits &= ~WRITES;
+      pool.setLeaf(entry, guestFrame, (mapEntry & MAP_FRAME) | bits, pageState(low, walk.pageRole), low, high);
       filled++;
     }
     return filled;
-  }
-
-  /** A leaf nobody has touched yet, where none is. */
-  #placeAhead(entry: number, guestFrame: number, low: number, high: number, mapEntry: number, pageRole: number): void {
-    let bits = allowedAccesses(pageRole) & mapAllows(mapEntry);
-    if ((low & ENTRY_DIRTY) === 0) bits &= ~WRITES;
-    const state = AHEAD | stateOf(low, pageRole);
-    this.#pool.setLeaf(entry, guestFrame, (mapEntry & MAP_FRAME) | bits, state, low, high);
   }
 
   /**
@@ -134,7 +112,7 @@ export class Leaves {
     pool.drop(entry);
     let bits = allowed & mapAllows(mapEntry);
     if ((low & ENTRY_DIRTY) === 0 && !write && (pending & PENDING_DIRTY) === 0) bits &= ~WRITES;
-    const state = pending | stateOf(low, walk.pageRole);
+    const state = pending | pageState(low, walk.pageRole);
     pool.setLeaf(entry, guestFrame, (mapEntry & MAP_FRAME) | bits, state, low, high);
     const flags =
       ((low & ENTRY_ACCESSED) === 0 ? PENDING_ACCESSED : 0) | (write && (low & ENTRY_DIRTY) === 0 ? PENDING_DIRTY : 0);
@@ -147,9 +125,4 @@ export function standsFor(pool: ShadowPool, entry: number, low: number, high: nu
   const { entries } = pool;
   const at = entry * WORDS;
   return ((entries[at + GUEST_LOW]! ^ low) & ~GUEST_FLAGS) === 0 && entries[at + GUEST_HIGH] === high;
-}
-
-/** What an entry's state says of a page besides its accesses. */
-function stateOf(guestLow: number, pageRole: number): number {
-  return ((guestLow & ENTRY_GLOBAL) !== 0 ? GLOBAL : 0) | ((pageRole & ROLE_KEYED) === ROLE_KEYED ? KEYED : 0);
 }

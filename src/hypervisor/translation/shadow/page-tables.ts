@@ -21,7 +21,7 @@ import {
 import { GuestWalk, isCanonical, levelsOf } from "./guest-walk.ts";
 import { LazyFlags } from "./lazy-flags.ts";
 import { Leaves, standsFor } from "./leaves.ts";
-import { ShadowPool } from "./pool.ts";
+import { NONE, ShadowPool } from "./pool.ts";
 import {
   allowedAccesses,
   EVERY_ACCESS,
@@ -83,6 +83,8 @@ export class ShadowPageTables {
   readonly #largeBacking: LargeBacking;
   /** Guest frames that processors' TLBs may hold. */
   readonly #cached: Uint8Array;
+  /** The shadow page of level 1 where the last `lookup` found only the leaf missing; or NONE. */
+  #reached = NONE;
   #now = 1;
   #mapChanges = 0;
 
@@ -115,23 +117,27 @@ export class ShadowPageTables {
   }
 
   /**
-   * The leaf that maps a canonical address in tables that begin at `root`, or -1. Pages on the way that have not been
-   * compared with their guest table since the space's last flush are, first.
+   * The leaf that maps an address in tables that begin at `root` (-1: there are none), or -1. Pages on the way that have not
+   * been compared with their guest table since the space's last flush are, first.
    */
   lookup(space: AddressSpace, root: number, high: number, low: number, counters: ShadowCounters): number {
     const { entries, validatedAt } = this.pool;
     const { waysFlushedAt } = space;
+    this.#reached = NONE;
+    if (root < 0 || !isCanonical(this.pool.level[root]!, high)) return NONE;
     let page = root;
     for (let level = this.pool.level[root]!; level > 1; level--) {
       if (validatedAt[page]! < waysFlushedAt) this.#validate(page, counters);
       const entry = page * ENTRIES + tableIndex(level, high, low);
       const state = entries[entry * WORDS + STATE]!;
-      if ((state & LINK) === 0) return entries[entry * WORDS] === 0 ? -1 : entry;
+      if ((state & LINK) === 0) return entries[entry * WORDS] === 0 ? NONE : entry;
       page = state >>> CHILD_SHIFT;
     }
     if (validatedAt[page]! < space.flushedAt) this.#validate(page, counters);
     const entry = page * ENTRIES + ((low >>> 12) & (ENTRIES - 1));
-    return entries[entry * WORDS] === 0 ? -1 : entry;
+    if (entries[entry * WORDS] !== 0) return entry;
+    if ((this.pool.role[page]! & ROLE_DIRECT) === 0) this.#reached = page;
+    return NONE;
   }
 
   /** Whether a leaf stands for less than the guest's page: INVLPG of one part has to take all. */
@@ -157,7 +163,9 @@ export class ShadowPageTables {
   }
 
   /**
-   * Puts a leaf for an address in, with neighbours (systems.md 1.3). The flags of the access become pending.
+   * Puts a leaf for an address in, with neighbours (systems.md 1.3), after `lookup` has found none that is enough. The flags of
+   * the access become pending. Where only the leaf is missing, the shadow pages above it do what a processor's cache of
+   * directory entries does (paging.md A2, rule 12), and the guest's tables above the last are not read.
    * @param needed bit of the allowed accesses that the access needs
    * @returns the leaf; -1, with nothing changed, where the access is not plainly allowed: then the walk says what it is
    */
@@ -169,6 +177,8 @@ export class ShadowPageTables {
     needed: number,
     counters: ShadowCounters,
   ): number {
+    const plain = this.#reached === NONE ? NONE : this.#fillReached(state, low, needed, counters);
+    if (plain !== NONE) return plain;
     const { walk } = this;
     if (!isCanonical(levelsOf(state), high) || !walk.walk(state, high, low)) return -1;
     const allowed = allowedAccesses(walk.pageRole);
@@ -275,6 +285,20 @@ export class ShadowPageTables {
     };
   }
 
+  /** The leaf that alone was missing, where the guest's entry allows the access and has all flags. */
+  #fillReached(state: Readonly<PagingState>, low: number, needed: number, counters: ShadowCounters): number {
+    const page = this.#reached;
+    const index = (low >>> 12) & (ENTRIES - 1);
+    const entry = this.#leaves.plainLeaf(page, index);
+    if (entry === NONE) return NONE;
+    if ((this.allowedNow(entry, state) & needed) === 0) {
+      this.pool.drop(entry);
+      return NONE;
+    }
+    this.#leaves.filled(page, index, counters);
+    return entry;
+  }
+
   #fillLeaf(
     page: number,
     high: number,
@@ -367,6 +391,7 @@ export class ShadowPageTables {
     const frame = source >>> 9;
     const isNews = !pool.isTable(frame);
     const page = pool.allocate(source, level, role, piece);
+    pool.tableWord[page] = ((this.frames.map[frame]! & MAP_FRAME) >>> 2) + (source & (ENTRIES - 1)) * 2;
     pool.base[page] = base;
     pool.validatedAt[page] = this.#now;
     counters.pageTableAllocations++;
@@ -409,12 +434,10 @@ export class ShadowPageTables {
   /** Compares a shadow page with its guest table: what the guest has changed goes. */
   #validate(page: number, counters: ShadowCounters): void {
     const { pool } = this;
-    const { words, map } = this.frames;
-    const { entries } = pool;
+    const { words } = this.frames;
+    const { entries, occupied } = pool;
     const direct = (pool.role[page]! & ROLE_DIRECT) !== 0;
-    const source = pool.source[page]!;
-    const first = ((map[source >>> 9]! & MAP_FRAME) >>> 2) + (source & (ENTRIES - 1)) * 2;
-    const { occupied } = pool;
+    const first = pool.tableWord[page]!;
     const groups = ENTRIES / 32;
     for (let group = page * groups; group < (page + 1) * groups; group++)
       for (let left = occupied[group]!; left !== 0; left &= left - 1) {

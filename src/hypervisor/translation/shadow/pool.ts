@@ -15,7 +15,8 @@ import {
 } from "./entry.ts";
 import { ROLE_DIRECT, ROLES } from "./role.ts";
 
-const NONE = -1;
+/** In place of the number of an entry or a page. */
+export const NONE = -1;
 const FIRST_CAPACITY = 32;
 /** A link has 16 bits for the page it leads to. */
 const MOST_PAGES = 2 ** 16;
@@ -38,6 +39,8 @@ export class ShadowPool {
   role = new Uint16Array(0);
   /** Guest physical address of the table, or of the entry of a large page whose pieces these are; in units of 8 bytes. */
   source = new Int32Array(0);
+  /** Where the source lies: index of a host word. */
+  tableWord = new Int32Array(0);
   /** Of pieces, the first guest frame. */
   base = new Int32Array(0);
   /** Links that lead here, and address spaces that begin here. */
@@ -46,20 +49,21 @@ export class ShadowPool {
 
   /** One bit for each entry that holds something, 16 words a page. */
   occupied = new Int32Array(0);
+  /** By guest frame, the first of the leaves that map it, or NONE. */
+  readonly mappers: Int32Array;
+  /** By guest frame, how many shadow pages its tables have. */
+  readonly shadows: Uint16Array;
   #piece = new Int32Array(0);
   #live = new Uint8Array(0);
   #parents = new Int32Array(0);
-  readonly #mappers: Int32Array;
-  /** Shadow pages of a guest table frame. */
-  readonly #shadows: Uint16Array;
   readonly #byKey = new Map<number, number>();
   readonly #free: number[] = [];
 
   /** @param guestFrames frames of the partition */
   constructor(guestFrames: number, budget: number) {
     this.budget = Math.max(FEWEST_PAGES, Math.min(budget, MOST_PAGES));
-    this.#mappers = new Int32Array(guestFrames).fill(NONE);
-    this.#shadows = new Uint16Array(guestFrames);
+    this.mappers = new Int32Array(guestFrames).fill(NONE);
+    this.shadows = new Uint16Array(guestFrames);
     this.#grow(Math.min(FIRST_CAPACITY, this.budget));
   }
 
@@ -84,7 +88,7 @@ export class ShadowPool {
     this.#piece[page] = piece;
     this.base[page] = 0;
     this.references[page] = 0;
-    this.#shadows[source >>> 9]!++;
+    this.shadows[source >>> 9]!++;
     this.#byKey.set(keyOf(source, level, role, piece), page);
     return page;
   }
@@ -93,7 +97,7 @@ export class ShadowPool {
   release(page: number): void {
     for (let index = 0; index < ENTRIES; index++) this.drop(page * ENTRIES + index);
     this.#byKey.delete(keyOf(this.source[page]!, this.level[page]!, this.role[page]!, this.#piece[page]!));
-    this.#shadows[this.source[page]! >>> 9]!--;
+    this.shadows[this.source[page]! >>> 9]!--;
     this.#live[page] = 0;
     this.#free.push(page);
     this.used--;
@@ -115,7 +119,7 @@ export class ShadowPool {
 
   /** Whether a guest frame holds a table that is shadowed. */
   isTable(guestFrame: number): boolean {
-    return this.#shadows[guestFrame] !== 0;
+    return this.shadows[guestFrame] !== 0;
   }
 
   /** The shadow pages of a guest table frame. */
@@ -156,11 +160,11 @@ export class ShadowPool {
     const { entries } = this;
     const at = entry * WORDS;
     entries[at] = translation;
-    entries[at + STATE] = state | (entries[at + STATE]! & QUEUED) | (this.#shadows[guestFrame] !== 0 ? TABLE : 0);
+    entries[at + STATE] = state | (entries[at + STATE]! & QUEUED) | (this.shadows[guestFrame] !== 0 ? TABLE : 0);
     entries[at + GUEST_LOW] = guestLow;
     entries[at + GUEST_HIGH] = guestHigh;
     this.occupied[entry >>> 5]! |= 1 << (entry & 31);
-    this.#insert(this.#mappers, guestFrame, entry);
+    this.#insert(this.mappers, guestFrame, entry);
   }
 
   /** Sets a link where nothing is. */
@@ -180,7 +184,7 @@ export class ShadowPool {
       const child = state >>> CHILD_SHIFT;
       this.references[child]!--;
       this.#remove(this.#parents, child, entry);
-    } else if (this.entries[at] !== 0) this.#remove(this.#mappers, this.guestFrame(entry), entry);
+    } else if (this.entries[at] !== 0) this.#remove(this.mappers, this.guestFrame(entry), entry);
     this.occupied[entry >>> 5]! &= ~(1 << (entry & 31));
     this.entries[at] = 0;
     this.entries[at + STATE] = state & QUEUED;
@@ -197,8 +201,8 @@ export class ShadowPool {
 
   /** Takes out every leaf through which this guest frame can be reached, pieces of large ones included. */
   dropMappers(guestFrame: number): void {
-    while (this.#mappers[guestFrame] !== NONE) this.drop(this.#mappers[guestFrame]!);
-    for (let entry = this.#mappers[guestFrame & ~(ENTRIES - 1)]!; entry !== NONE; ) {
+    while (this.mappers[guestFrame] !== NONE) this.drop(this.mappers[guestFrame]!);
+    for (let entry = this.mappers[guestFrame & ~(ENTRIES - 1)]!; entry !== NONE; ) {
       const next = this.entries[entry * WORDS + NEXT]!;
       if ((this.entries[entry * WORDS + STATE]! & LARGE) !== 0) this.drop(entry);
       entry = next;
@@ -207,10 +211,10 @@ export class ShadowPool {
 
   /** Marks every leaf through which this guest frame can be reached as one to a table. */
   markMappers(guestFrame: number): void {
-    for (let entry = this.#mappers[guestFrame]!; entry !== NONE; entry = this.entries[entry * WORDS + NEXT]!)
+    for (let entry = this.mappers[guestFrame]!; entry !== NONE; entry = this.entries[entry * WORDS + NEXT]!)
       this.entries[entry * WORDS + STATE]! |= TABLE;
     for (
-      let entry = this.#mappers[guestFrame & ~(ENTRIES - 1)]!;
+      let entry = this.mappers[guestFrame & ~(ENTRIES - 1)]!;
       entry !== NONE;
       entry = this.entries[entry * WORDS + NEXT]!
     )
@@ -242,6 +246,7 @@ export class ShadowPool {
     this.level = grown(this.level, new Uint8Array(capacity));
     this.role = grown(this.role, new Uint16Array(capacity));
     this.source = grown(this.source, new Int32Array(capacity));
+    this.tableWord = grown(this.tableWord, new Int32Array(capacity));
     this.base = grown(this.base, new Int32Array(capacity));
     this.references = grown(this.references, new Int32Array(capacity));
     this.#piece = grown(this.#piece, new Int32Array(capacity));

@@ -9,12 +9,14 @@ import {
   CR4_SMAP,
   CR4_SMEP,
   EFER_NXE,
+  ENTRY_GLOBAL,
   ENTRY_NO_EXECUTE_HIGH,
   ENTRY_USER,
   ENTRY_WRITABLE,
   type PagingState,
 } from "../../../paging/index.ts";
 import { MAP_EXECUTE, MAP_WRITE } from "../../frame-map.ts";
+import { GLOBAL, KEYED } from "./entry.ts";
 
 /**
  * The role of a shadow page: all that decides what its entries allow besides the guest's entries themselves. The rights are
@@ -59,6 +61,11 @@ export function narrowed(role: number, guestLow: number, guestHigh: number): num
   if ((guestLow & ENTRY_WRITABLE) === 0) rest &= ~ROLE_WRITABLE;
   if ((guestHigh & ENTRY_NO_EXECUTE_HIGH) !== 0) rest |= ROLE_NO_EXECUTE;
   return rest;
+}
+
+/** What the state of a leaf's entry says of the page. @param role narrowed by the leaf as well */
+export function pageState(guestLow: number, role: number): number {
+  return ((guestLow & ENTRY_GLOBAL) !== 0 ? GLOBAL : 0) | ((role & ROLE_KEYED) === ROLE_KEYED ? KEYED : 0);
 }
 
 const READ = 0;
