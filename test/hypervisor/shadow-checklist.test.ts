@@ -45,7 +45,7 @@ describe("shadow paging 1.4: the tagged virtual TLB", () => {
     expect(processor.at(5 * PAGE)).toBe(machine.spa(0x205 * PAGE));
     const root = [...spaceOne!.roots.values()][0]!;
     spaceOne!.flushedAt = spaceOne!.waysFlushedAt = 0;
-    expect(tables.lookup(spaceOne!, root, 0, 5 * PAGE, shadowCounters())).toBeGreaterThan(0);
+    expect(tables.ways.lookup(spaceOne!, root, 0, 5 * PAGE, shadowCounters())).toBeGreaterThan(0);
     const before = fills(processor);
     for (const [root, frame] of [
       [ONE, 0x105],

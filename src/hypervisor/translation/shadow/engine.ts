@@ -21,6 +21,16 @@ import type { ShadowPageTables } from "./page-tables.ts";
 import { ACCESS_BIT, ROLES, rootRole } from "./role.ts";
 import type { LinearRange } from "./shootdown.ts";
 
+// Constants of this file alone, which V8 folds; an imported one it loads and checks at every use.
+const AT_STATE = STATE;
+const STRIDE = WORDS;
+const FULL = ENTRIES;
+const FRAME = MAP_FRAME;
+const IS_LARGE = LARGE;
+const IS_GLOBAL = GLOBAL;
+const TO_TABLE = TABLE;
+const PGE = CR4_PGE;
+
 export interface ShadowEngineOptions {
   /** Of the partition; all its processors have the same. */
   readonly tables: ShadowPageTables;
@@ -124,7 +134,7 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
       this.#root = tables.root(space, this.#state);
       this.#rootsVersion = tables.rootsVersion;
     }
-    let entry = tables.lookup(space, this.#root, high, low, this.#counters);
+    let entry = tables.ways.lookup(space, this.#root, high, low, this.#counters);
     if (entry < 0 || (tables.allowedNow(entry, this.#state) & needed) === 0) {
       this.#counters.pageFaultIntercepts++;
       entry = tables.fill(space, this.#state, high, low, needed, this.#counters);
@@ -137,20 +147,20 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
   #use(entry: number, high: number, low: number, access: number): number {
     const tables = this.#tables;
     const { pool } = tables;
-    const at = entry * WORDS;
-    const state = pool.entries[at + STATE]!;
-    const isLarge = (state & LARGE) !== 0;
-    const within = isLarge ? (low >>> 12) & (ENTRIES - 1) : 0;
-    const address = (((pool.entries[at]! & MAP_FRAME) + (within << 12)) | (low & 0xfff)) >>> 0;
-    const global = (state & GLOBAL) !== 0 && (this.#state.cr4 & CR4_PGE) !== 0;
-    if (isLarge && (state & TABLE) === 0) {
+    const at = entry * STRIDE;
+    const state = pool.entries[at + AT_STATE]!;
+    const isLarge = (state & IS_LARGE) !== 0;
+    const within = isLarge ? (low >>> 12) & (FULL - 1) : 0;
+    const address = (((pool.entries[at]! & FRAME) + (within << 12)) | (low & 0xfff)) >>> 0;
+    const global = (state & IS_GLOBAL) !== 0 && (this.#state.cr4 & PGE) !== 0;
+    if (isLarge && (state & TO_TABLE) === 0) {
       tables.willCacheLarge(pool.guestFrame(entry));
       if (tables.isPiece(entry)) this.markPiece(low, tables.hasGigabytePages);
       this.rememberLarge(high, low, access, address, global);
       return address;
     }
     const guestFrame = pool.guestFrame(entry) + within;
-    if ((state & TABLE) === 0 || !pool.isTable(guestFrame)) {
+    if ((state & TO_TABLE) === 0 || !pool.isTable(guestFrame)) {
       tables.willCache(guestFrame);
       if (isLarge || tables.isPiece(entry)) this.markPiece(low, tables.hasGigabytePages);
       this.rememberSmall(high, low, access, address, global);

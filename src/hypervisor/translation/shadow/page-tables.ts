@@ -7,7 +7,6 @@ import type { ShadowCounters } from "./counters.ts";
 import {
   CHILD_SHIFT,
   ENTRIES,
-  GUEST_FLAGS,
   GUEST_HIGH,
   GUEST_LOW,
   KEYED,
@@ -34,6 +33,7 @@ import {
   WRITES,
 } from "./role.ts";
 import { Shootdown } from "./shootdown.ts";
+import { Ways } from "./ways.ts";
 
 /** Shadow pages that one fill may need: five levels, and two of pieces. */
 const PAGES_OF_A_FILL = 7;
@@ -72,6 +72,7 @@ export class ShadowPageTables {
   readonly spaces = new AddressSpaces();
   readonly lazy: LazyFlags;
   readonly walk: GuestWalk;
+  readonly ways: Ways;
   readonly shootdown: Shootdown;
   /** Moves on whenever topmost shadow pages were taken away: then nobody may go on from one it remembers. */
   rootsVersion = 0;
@@ -83,9 +84,6 @@ export class ShadowPageTables {
   readonly #largeBacking: LargeBacking;
   /** Guest frames that processors' TLBs may hold. */
   readonly #cached: Uint8Array;
-  /** The shadow page of level 1 where the last `lookup` found only the leaf missing; or NONE. */
-  #reached = NONE;
-  #now = 1;
   #mapChanges = 0;
 
   constructor(options: ShadowOptions) {
@@ -97,6 +95,7 @@ export class ShadowPageTables {
     this.pool = new ShadowPool(guestFrames, budgetPages);
     this.lazy = new LazyFlags(this.pool, frames);
     this.walk = new GuestWalk(frames, options.maxPhysicalAddressBits ?? MAX_PHYSICAL_ADDRESS_BITS);
+    this.ways = new Ways(this.pool, frames);
     this.shootdown = new Shootdown(options.processors);
     this.#leaves = new Leaves(this.pool, this.lazy, this.walk, frames, batch);
     this.#largePages = new LargePages(options.frames.map);
@@ -106,7 +105,7 @@ export class ShadowPageTables {
 
   /** Makes the address space of these control registers active for a processor: the one it was, if it is still known. */
   enter(state: Readonly<PagingState>, counters: ShadowCounters): AddressSpace {
-    const space = this.spaces.enter(tagOf(state), this.#now);
+    const space = this.spaces.enter(tagOf(state), this.ways.now);
     if (this.spaces.count > this.pool.budget) this.#evictOne(counters);
     return space;
   }
@@ -114,30 +113,6 @@ export class ShadowPageTables {
   /** The topmost shadow page of a space for a role; -1 before its first fill. */
   root(space: AddressSpace, state: Readonly<PagingState>): number {
     return space.roots.get(rootKey(levelsOf(state), rootRole(state))) ?? -1;
-  }
-
-  /**
-   * The leaf that maps an address in tables that begin at `root` (-1: there are none), or -1. Pages on the way that have not
-   * been compared with their guest table since the space's last flush are, first.
-   */
-  lookup(space: AddressSpace, root: number, high: number, low: number, counters: ShadowCounters): number {
-    const { entries, validatedAt } = this.pool;
-    const { waysFlushedAt } = space;
-    this.#reached = NONE;
-    if (root < 0 || !isCanonical(this.pool.level[root]!, high)) return NONE;
-    let page = root;
-    for (let level = this.pool.level[root]!; level > 1; level--) {
-      if (validatedAt[page]! < waysFlushedAt) this.#validate(page, counters);
-      const entry = page * ENTRIES + tableIndex(level, high, low);
-      const state = entries[entry * WORDS + STATE]!;
-      if ((state & LINK) === 0) return entries[entry * WORDS] === 0 ? NONE : entry;
-      page = state >>> CHILD_SHIFT;
-    }
-    if (validatedAt[page]! < space.flushedAt) this.#validate(page, counters);
-    const entry = page * ENTRIES + ((low >>> 12) & (ENTRIES - 1));
-    if (entries[entry * WORDS] !== 0) return entry;
-    if ((this.pool.role[page]! & ROLE_DIRECT) === 0) this.#reached = page;
-    return NONE;
   }
 
   /** Whether a leaf stands for less than the guest's page: INVLPG of one part has to take all. */
@@ -163,7 +138,7 @@ export class ShadowPageTables {
   }
 
   /**
-   * Puts a leaf for an address in, with neighbours (systems.md 1.3), after `lookup` has found none that is enough. The flags of
+   * Puts a leaf for an address in, with neighbours (systems.md 1.3), after `ways.lookup` has found none that is enough. The flags of
    * the access become pending. Where only the leaf is missing, the shadow pages above it do what a processor's cache of
    * directory entries does (paging.md A2, rule 12), and the guest's tables above the last are not read.
    * @param needed bit of the allowed accesses that the access needs
@@ -177,7 +152,7 @@ export class ShadowPageTables {
     needed: number,
     counters: ShadowCounters,
   ): number {
-    const plain = this.#reached === NONE ? NONE : this.#fillReached(state, low, needed, counters);
+    const plain = this.ways.reached === NONE ? NONE : this.#fillReached(state, low, needed, counters);
     if (plain !== NONE) return plain;
     const { walk } = this;
     if (!isCanonical(levelsOf(state), high) || !walk.walk(state, high, low)) return -1;
@@ -191,11 +166,11 @@ export class ShadowPageTables {
     this.#makeRoom(counters);
     let page = this.#rootFor(space, counters);
     for (let level = walk.levels; level > walk.leafLevel; level--) {
-      this.#validateFor(space, page, counters);
+      this.ways.validateFor(space, page, counters);
       const entry = page * ENTRIES + tableIndex(level, high, low);
       page = this.#linkToTable(entry, level, counters);
     }
-    this.#validateFor(space, page, counters);
+    this.ways.validateFor(space, page, counters);
     return this.#fillLeaf(page, high, low, guestFrame, allowed, (needed & WRITES) !== 0, counters);
   }
 
@@ -207,7 +182,7 @@ export class ShadowPageTables {
   /** Flushes every entry of an address space. */
   flushSpace(space: AddressSpace): void {
     this.lazy.writeBack();
-    space.flushedAt = space.waysFlushedAt = ++this.#now;
+    space.flushedAt = space.waysFlushedAt = ++this.ways.now;
   }
 
   /** Flushes every entry of all address spaces of a process-context identifier. */
@@ -222,14 +197,14 @@ export class ShadowPageTables {
   /** Flushes a page in all address spaces of an identifier, and where it is global in all others. @param pcid -1 for all */
   flushPage(pcid: number, high: number, low: number): void {
     this.lazy.writeBack();
-    this.#now++;
+    this.ways.now++;
     for (const space of this.spaces) this.#flushPageOf(space, high, low, pcid !== -1 && space.pcid !== pcid);
   }
 
   /** Flushes a page in these address spaces; other pages and the other spaces keep what they have. */
   flushPageIn(spaces: readonly AddressSpace[], high: number, low: number): void {
     this.lazy.writeBack();
-    this.#now++;
+    this.ways.now++;
     for (const space of spaces) this.#flushPageOf(space, high, low, false);
   }
 
@@ -251,7 +226,7 @@ export class ShadowPageTables {
         break;
       }
     }
-    if (!onlyGlobal) space.waysFlushedAt = this.#now;
+    if (!onlyGlobal) space.waysFlushedAt = this.ways.now;
   }
 
   /**
@@ -287,7 +262,7 @@ export class ShadowPageTables {
 
   /** The leaf that alone was missing, where the guest's entry allows the access and has all flags. */
   #fillReached(state: Readonly<PagingState>, low: number, needed: number, counters: ShadowCounters): number {
-    const page = this.#reached;
+    const page = this.ways.reached;
     const index = (low >>> 12) & (ENTRIES - 1);
     const entry = this.#leaves.plainLeaf(page, index);
     if (entry === NONE) return NONE;
@@ -381,7 +356,7 @@ export class ShadowPageTables {
       this.lazy.writeBack();
       pool.dropAll(known);
       pool.base[known] = base;
-    } else if (level === 1) this.#validate(known, counters);
+    } else if (level === 1) this.ways.validate(known, counters);
     else this.flushAll();
     return known;
   }
@@ -393,7 +368,7 @@ export class ShadowPageTables {
     const page = pool.allocate(source, level, role, piece);
     pool.tableWord[page] = ((this.frames.map[frame]! & MAP_FRAME) >>> 2) + (source & (ENTRIES - 1)) * 2;
     pool.base[page] = base;
-    pool.validatedAt[page] = this.#now;
+    pool.validatedAt[page] = this.ways.now;
     counters.pageTableAllocations++;
     if (isNews) this.#becomesTable(frame);
     return page;
@@ -424,32 +399,6 @@ export class ShadowPageTables {
     space.roots.set(key, root);
     this.rootsVersion++;
     return root;
-  }
-
-  #validateFor(space: AddressSpace, page: number, counters: ShadowCounters): void {
-    const since = this.pool.level[page] === 1 ? space.flushedAt : space.waysFlushedAt;
-    if (this.pool.validatedAt[page]! < since) this.#validate(page, counters);
-  }
-
-  /** Compares a shadow page with its guest table: what the guest has changed goes. */
-  #validate(page: number, counters: ShadowCounters): void {
-    const { pool } = this;
-    const { words } = this.frames;
-    const { entries, occupied } = pool;
-    const direct = (pool.role[page]! & ROLE_DIRECT) !== 0;
-    const first = pool.tableWord[page]!;
-    const groups = ENTRIES / 32;
-    for (let group = page * groups; group < (page + 1) * groups; group++)
-      for (let left = occupied[group]!; left !== 0; left &= left - 1) {
-        const entry = group * 32 + 31 - Math.clz32(left & -left);
-        const at = entry * WORDS;
-        const word = direct ? first : first + (entry & (ENTRIES - 1)) * 2;
-        if (words[word + 1] !== entries[at + GUEST_HIGH] || !stillExplains(words[word]!, entries[at + GUEST_LOW]!))
-          pool.drop(entry);
-        else entries[at + GUEST_LOW] = words[word]!;
-      }
-    pool.validatedAt[page] = this.#now;
-    counters.pageTableValidations++;
   }
 
   /** Sees to it that one fill finds enough shadow pages. */
@@ -509,9 +458,4 @@ export function tagOf(state: Readonly<PagingState>): number {
 
 function rootKey(levels: number, role: number): number {
   return levels * ROLES + role;
-}
-
-/** Whether a guest entry is what a shadow entry was made of; flags may have come on, but none gone. */
-function stillExplains(now: number, then: number): boolean {
-  return ((now ^ then) & ~GUEST_FLAGS) === 0 && (then & GUEST_FLAGS & ~now) === 0;
 }
