@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { MAP_FRAME } from "../../src/hypervisor/frame-map.ts";
 import { type EngineKind, MAP_ALL, MAP_READ, MAP_WRITE } from "../../src/hypervisor/index.ts";
+import { MISSED } from "../../src/hypervisor/translation/engine.ts";
 import { EngineMachine } from "./engine-machine.ts";
 import { anyAccess, anyAddress, anyControl, anyTables, generator, halves, PAGES } from "./random-tables.ts";
 
@@ -35,7 +36,7 @@ function limitMap(machine: EngineMachine, below: (n: number) => number): void {
   machine.engine.guestMapChanged(12, PAGES - 12);
 }
 
-describe("a run of translations is the translations one by one", () => {
+describe("a run of translations, and what is at hand, is the translations one by one", () => {
   it.each(KINDS.flatMap((kind) => [1, 2, 3].map((seed) => [kind, seed] as const)))(
     "%s: addresses, where it ends, why, and the flags left in memory (seed %i)",
     (kind, seed) => {
@@ -46,6 +47,7 @@ describe("a run of translations is the translations one by one", () => {
       const addresses = new Int32Array(RUN);
       let whole = 0;
       let cut = 0;
+      let hits = 0;
       for (let round = 0; round < 400; round++) {
         const tables = below(2 ** 30) + 1;
         const control = { ...anyControl(below), cr3: (1 + below(10)) * 4096 };
@@ -62,7 +64,12 @@ describe("a run of translations is the translations one by one", () => {
           const lows = anyRun(reached, below);
           const expected: number[] = [];
           for (let index = 2; index < lows.length; index++) {
+            const atHand = single.engine.hit(high, lows[index]!, access);
             const address = single.engine.translate(high, lows[index]!, access);
+            if (atHand !== MISSED) {
+              expect(atHand, `round ${round} run ${n}`).toBe(address | 0);
+              hits++;
+            }
             if (address < 0) break;
             expected.push(address | 0);
           }
@@ -81,6 +88,7 @@ describe("a run of translations is the translations one by one", () => {
         expect(Buffer.from(inRuns.words.buffer).equals(Buffer.from(single.words.buffer)), `round ${round}`).toBe(true);
       }
       expect(cut).toBeGreaterThan(100);
+      expect(hits).toBeGreaterThan(1000);
       expect(whole).toBeGreaterThan(20);
     },
   );

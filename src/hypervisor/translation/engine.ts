@@ -14,8 +14,19 @@ export const REFUSED_BY_GUEST_MAP = 3;
 /** `FAULT_NONE`, `FAULT_PAGE`, `FAULT_GENERAL_PROTECTION` of src/paging, or `REFUSED_BY_GUEST_MAP`. */
 export type Refusal = Fault | typeof REFUSED_BY_GUEST_MAP;
 
+/** In place of an address: the translation is not at hand. */
+export const MISSED = -1;
+
 /** One processor's translation. Methods on the way of an access allocate nothing and know no bigint. */
 export interface TranslationEngine {
+  /**
+   * What `translate` would say, where that is at hand; MISSED where `translate` has to be asked. Changes nothing and calls
+   * nothing, so V8 puts it into the loop of whoever accesses memory much. That loop holds no other call: one in it,
+   * though never made, costs each round as much as the hit.
+   * @returns 32 bits with the sign of bit 31; an address of all ones is never at hand
+   */
+  hit(high: number, low: number, access: number): number;
+
   /**
    * System physical byte address for an access (`ACCESS_…` bits) to the linear address `high:low`; -1 when it is refused,
    * with the reason in the fields below. Accessed and dirty flags are the guest's to see at every point where it could look.

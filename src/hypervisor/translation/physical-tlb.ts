@@ -1,3 +1,8 @@
+import { MISSED } from "./engine.ts";
+
+// A constant of this file alone, which V8 folds.
+const NONE = MISSED;
+
 /** All combinations of `ACCESS_…` bits: each has slots of its own, so what lies in a slot is permitted. */
 const KINDS = 32;
 const KIND = KINDS - 1;
@@ -67,7 +72,6 @@ export abstract class CachingEngine {
   #space = 0;
   #global = 0;
   #mayHit = true;
-  #lastWasLarge = false;
   readonly #windows = new Int32Array(WINDOWS * WINDOW_WORDS);
   /** Turns page numbers so that processors which use the same addresses do not displace each other. */
   readonly #turn = reversed(enginesMade++);
@@ -79,10 +83,15 @@ export abstract class CachingEngine {
   }
 
   /** See `TranslationEngine`. */
-  translate(high: number, low: number, access: number): number {
+  hit(high: number, low: number, access: number): number {
     const slot = SMALL[((access & KIND) << SMALL_BITS) | ((low >>> 12) ^ this.#turn)]! ^ this.#wanted;
-    if (((slot & SPACE) | (high ^ this.#window)) === 0) return (slot | (low & IN_SMALL)) >>> 0;
-    return this.#other(high, low, access);
+    return ((slot & SPACE) | (high ^ this.#window)) === 0 ? slot | (low & IN_SMALL) : NONE;
+  }
+
+  /** See `TranslationEngine`. */
+  translate(high: number, low: number, access: number): number {
+    const address = this.hit(high, low, access);
+    return address === NONE ? this.#other(high, low, access) : address >>> 0;
   }
 
   /** See `TranslationEngine`. */
@@ -94,16 +103,16 @@ export abstract class CachingEngine {
     access: number,
     addresses: Int32Array,
   ): number {
-    let done = 0;
-    while (done < count) {
+    for (let done = 0; ; ) {
+      const begun = done;
+      done = this.#largeHits(high, lows, from, done, count, access, addresses);
       done = this.#smallHits(high, lows, from, done, count, access, addresses);
-      if (done === count) break;
+      if (done === count) return count;
+      if (done !== begun) continue;
       const address = this.translate(high, lows[from + done]!, access);
-      if (address < 0) break;
+      if (address < 0) return done;
       addresses[done++] = address;
-      if (this.#lastWasLarge) done = this.#largeHits(high, lows, from, done, count, access, addresses);
     }
-    return done;
   }
 
   /** Forgets which tags it has: they belong to others now. */
@@ -142,12 +151,7 @@ export abstract class CachingEngine {
 
   /** Remembers a translation for accesses of this kind. @param address of the host, in the page of 4 KiB */
   protected rememberSmall(high: number, low: number, access: number, address: number, global: boolean): void {
-    const tag = this.#drawTag(global ? this.#global : this.#space, high);
-    const kind = access & KIND;
-    const place = (kind << SMALL_BITS) | ((low >>> 12) ^ this.#turn);
-    kindsUsed |= 1 << kind;
-    SMALL[place] = (address & ~IN_SMALL) | tag;
-    filledChunks[place >>> CHUNK_BITS] = 1;
+    this.#put(access & KIND, low, address, this.#drawTag(global ? this.#global : this.#space, high));
   }
 
   /** The same for 2 MiB that are large in the guest and in the host. */
@@ -191,7 +195,6 @@ export abstract class CachingEngine {
   #other(upper: number, low: number, access: number): number {
     const high = upper | 0;
     this.catchUp();
-    this.#lastWasLarge = false;
     const kind = access & KIND;
     const small = SMALL[(kind << SMALL_BITS) | ((low >>> 12) ^ this.#turn)]!;
     const large = LARGE[(kind << LARGE_BITS) | ((low >>> 21) ^ (this.#turn >>> PAGES_IN_LARGE_BITS))]!;
@@ -203,12 +206,22 @@ export abstract class CachingEngine {
       }
       if (tag !== 0 && (large & SPACE) === tag) {
         this.#askFirst(tag, high);
-        this.#lastWasLarge = true;
-        return ((large & ~SPACE) | (low & IN_LARGE)) >>> 0;
+        const address = (large & ~SPACE) | (low & IN_LARGE);
+        // The next access to this piece is to find it at once.
+        this.#put(kind, low, address, tag);
+        this.markPiece(low, false);
+        return address >>> 0;
       }
       if (space === this.#global) break;
     }
     return this.miss(high, low, access);
+  }
+
+  #put(kind: number, low: number, address: number, tag: number): void {
+    const place = (kind << SMALL_BITS) | ((low >>> 12) ^ this.#turn);
+    kindsUsed |= 1 << kind;
+    SMALL[place] = (address & ~IN_SMALL) | tag;
+    filledChunks[place >>> CHUNK_BITS] = 1;
   }
 
   #askFirst(tag: number, high: number): void {
@@ -228,11 +241,10 @@ export abstract class CachingEngine {
   ): number {
     if (high !== this.#window) return begin;
     const wanted = this.#wanted;
-    const kind = (access & KIND) << SMALL_BITS;
-    const turn = this.#turn;
+    const place = ((access & KIND) << SMALL_BITS) | this.#turn;
     for (let index = begin | 0; index < count; index = (index + 1) | 0) {
       const low = lows[(from + index) | 0]!;
-      const slot = SMALL[kind | ((low >>> 12) ^ turn)]! ^ wanted;
+      const slot = SMALL[(low >>> 12) ^ place]! ^ wanted;
       if ((slot & SPACE) !== 0) return index;
       addresses[index] = slot | (low & IN_SMALL);
     }
@@ -250,11 +262,10 @@ export abstract class CachingEngine {
   ): number {
     if (high !== this.#window) return begin;
     const wanted = this.#wanted;
-    const kind = (access & KIND) << LARGE_BITS;
-    const turn = this.#turn >>> PAGES_IN_LARGE_BITS;
+    const place = ((access & KIND) << LARGE_BITS) | (this.#turn >>> PAGES_IN_LARGE_BITS);
     for (let index = begin | 0; index < count; index = (index + 1) | 0) {
       const low = lows[(from + index) | 0]!;
-      const slot = LARGE[kind | ((low >>> 21) ^ turn)]! ^ wanted;
+      const slot = LARGE[(low >>> 21) ^ place]! ^ wanted;
       if ((slot & SPACE) !== 0) return index;
       addresses[index] = slot | (low & IN_LARGE);
     }

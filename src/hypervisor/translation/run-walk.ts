@@ -5,8 +5,14 @@ import { ACCESSES, type FlatWalk, RULE_WORDS } from "./flat-walk.ts";
 // As in flat-walk.ts: constants of this file alone, for speed.
 const FRAME = MAP_FRAME;
 const KIND = ACCESSES - 1;
+const STRIDE = RULE_WORDS;
 const REGION_SHIFT = 21;
-const REGION_WORDS = 2;
+const REGIONS = 1 << (32 - REGION_SHIFT);
+const UNKNOWN = -1;
+
+// Of the run that is being translated, and there is never more than one: by bits 31:21 of an address, where its page table
+// lies (index of a host word), or UNKNOWN.
+const tables = new Int32Array(REGIONS).fill(UNKNOWN);
 
 /**
  * A run of common walks. While a run is translated no guest executes, so the way to a page table need not be gone twice: of
@@ -17,9 +23,7 @@ export class RunWalk {
   readonly #flat: FlatWalk;
   readonly #words: Int32Array;
   readonly #map: Int32Array;
-  /** By bits 31:21 of the address: the run that wrote it, and where the table lies. */
-  readonly #regions = new Int32Array(REGION_WORDS << (32 - REGION_SHIFT));
-  #run = 0;
+  readonly #known: number[] = [];
 
   constructor(flat: FlatWalk, frames: GuestFrames) {
     this.#flat = flat;
@@ -27,51 +31,68 @@ export class RunWalk {
     this.#map = frames.map;
   }
 
-  /** Begins a run: of the last one nothing is known any more. */
-  begin(): void {
-    this.#run = (this.#run + 1) | 0;
-    if (this.#run !== 0) return;
-    this.#regions.fill(0);
-    this.#run = 1;
+  /** Ends a run: nothing is known any more. */
+  end(): void {
+    for (const region of this.#known) tables[region] = UNKNOWN;
+    this.#known.length = 0;
   }
 
   /** Translates from `begin` on what lies in known tables and is common. @returns the first that is not; else `count` */
   walk(lows: Int32Array, from: number, begin: number, count: number, access: number, addresses: Int32Array): number {
-    const words = this.#words;
-    const map = this.#map;
-    const regions = this.#regions;
-    const run = this.#run;
-    const { rules } = this.#flat;
-    const rule = (access & KIND) * RULE_WORDS;
-    const mask = rules[rule]!;
-    const must = rules[rule + 1]!;
-    const barred = rules[rule + 2]!;
-    const right = rules[rule + 3]!;
-    let number = -1;
-    let table = 0;
-    for (let index = begin | 0; index < count; index = (index + 1) | 0) {
-      const low = lows[(from + index) | 0]!;
-      if (low >>> REGION_SHIFT !== number) {
-        number = low >>> REGION_SHIFT;
-        const region = number * REGION_WORDS;
-        if (regions[region] !== run) return index;
-        table = regions[region + 1]!;
-      }
-      const at = table + ((low >>> 11) & 0x3fe);
-      const entry = words[at]!;
-      const mapped = map[entry >>> 12]!;
-      if ((((entry & mask) ^ must) | (words[at + 1]! & barred)) !== 0 || (mapped & right) === 0) return index;
-      addresses[index] = (mapped & FRAME) | (low & 0xfff);
-    }
-    return count;
+    const rules = this.#flat.rules;
+    const rule = (access & KIND) * STRIDE;
+    return leaves(
+      this.#words,
+      this.#map,
+      lows,
+      from | 0,
+      begin | 0,
+      count | 0,
+      addresses,
+      rules[rule]!,
+      rules[rule + 1]!,
+      rules[rule + 2]!,
+      rules[rule + 3]!,
+    );
   }
 
   /** Remembers the table where the common walk of `flat` has just been, by which this run's accesses are permitted so far. */
   remember(low: number): void {
     const { leaf, table } = this.#flat;
     if ((leaf & ENTRY_LARGE) !== 0) return;
-    const region = (low >>> REGION_SHIFT) * REGION_WORDS;
-    this.#regions[region] = this.#run;
-    this.#regions[region + 1] = table;
+    const region = low >>> REGION_SHIFT;
+    tables[region] = table;
+    this.#known.push(region);
   }
+}
+
+/** The inner loop, a function of its own: V8 keeps parameters in registers, and fields not. */
+function leaves(
+  words: Int32Array,
+  map: Int32Array,
+  lows: Int32Array,
+  from: number,
+  begin: number,
+  count: number,
+  addresses: Int32Array,
+  mask: number,
+  must: number,
+  barred: number,
+  right: number,
+): number {
+  const end = (from + count) | 0;
+  let index = (from + begin) | 0;
+  let to = begin | 0;
+  for (; index < end; index = (index + 1) | 0) {
+    const low = lows[index]!;
+    const table = tables[low >>> REGION_SHIFT]!;
+    if (table < 0) return to;
+    const at = (table + ((low >>> 11) & 0x3fe)) | 0;
+    const entry = words[at]!;
+    const mapped = map[entry >>> 12]!;
+    if ((((entry & mask) ^ must) | (words[(at + 1) | 0]! & barred)) !== 0 || (mapped & right) === 0) return to;
+    addresses[to] = (mapped & FRAME) | (low & 0xfff);
+    to = (to + 1) | 0;
+  }
+  return to;
 }

@@ -7,7 +7,7 @@ import {
   type PagingState,
 } from "../../paging/index.ts";
 import { type GuestFrames, HOLE, MAP_BYTES, MAP_EXECUTE, MAP_FRAME, MAP_READ, MAP_WRITE } from "../frame-map.ts";
-import { REFUSED_BY_GUEST_MAP, type Refusal, type TranslationEngine } from "./engine.ts";
+import { MISSED, REFUSED_BY_GUEST_MAP, type Refusal, type TranslationEngine } from "./engine.ts";
 import { FlatWalk, UNCOMMON } from "./flat-walk.ts";
 import { GuestTables } from "./guest-tables.ts";
 import { RunWalk } from "./run-walk.ts";
@@ -15,6 +15,7 @@ import { RunWalk } from "./run-walk.ts";
 // As in flat-walk.ts: constants of this file alone, for speed.
 const NONE = UNCOMMON;
 const FRAME = MAP_FRAME;
+const NOT_AT_HAND = MISSED;
 
 export interface WalkEngineOptions {
   readonly frames: GuestFrames;
@@ -55,10 +56,14 @@ export class WalkEngine implements TranslationEngine {
     this.#walker = new PageWalker(this.#tables, { maxPhysicalAddressBits, setFlags });
   }
 
-  translate(high: number, low: number, access: number): number {
+  hit(high: number, low: number, access: number): number {
     const mapped = this.flat.walk(high, low, access);
-    if (mapped !== NONE) return ((mapped & FRAME) | (low & 0xfff)) >>> 0;
-    return this.walk(high, low, access);
+    return mapped === NONE ? NOT_AT_HAND : (mapped & FRAME) | (low & 0xfff);
+  }
+
+  translate(high: number, low: number, access: number): number {
+    const address = this.hit(high, low, access);
+    return address === NOT_AT_HAND ? this.walk(high, low, access) : address >>> 0;
   }
 
   translateRun(
@@ -70,10 +75,8 @@ export class WalkEngine implements TranslationEngine {
     addresses: Int32Array,
   ): number {
     const run = this.#run;
-    run.begin();
-    for (let done = 0; ; done++) {
-      done = run.walk(lows, from, done, count, access, addresses);
-      if (done === count) return count;
+    let done = run.walk(lows, from, 0, count, access, addresses);
+    while (done < count) {
       const low = lows[from + done]!;
       const mapped = this.flat.walk(high, low, access);
       if (mapped !== NONE) {
@@ -81,10 +84,13 @@ export class WalkEngine implements TranslationEngine {
         addresses[done] = (mapped & FRAME) | (low & 0xfff);
       } else {
         const address = this.walk(high, low, access);
-        if (address < 0) return done;
+        if (address < 0) break;
         addresses[done] = address;
       }
+      done = run.walk(lows, from, done + 1, count, access, addresses);
     }
+    run.end();
+    return done;
   }
 
   controlChanged(): void {

@@ -42,6 +42,10 @@ export class ForgetfulEngine implements TranslationEngine {
     return this.#engine.guestPhysicalAddress;
   }
 
+  hit(high: number, low: number, access: number): number {
+    return this.#engine.hit(high, low, access);
+  }
+
   translate(high: number, low: number, access: number): number {
     return this.#engine.translate(high, low, access);
   }
