@@ -23,11 +23,13 @@ export interface StreamGuest {
   readonly wordIndexes: Int32Array;
 }
 
-const SEQUENTIAL_BYTES = 32 * 2 ** 20;
+/** Pages below 4 GiB. */
+const PAGES = 2 ** 20;
+const SEQUENTIAL_BYTES = 16 * 2 ** 20;
 const SEQUENTIAL_STEP = 64;
 const SEQUENTIAL_START = 0x4000_0000;
 
-/** 32 MiB from the first to the last, a cache line at a time; every eighth access is a store. */
+/** 16 MiB from the first to the last, a cache line at a time; every eighth access is a store. */
 export function sequentialStream(): AddressStream {
   const count = SEQUENTIAL_BYTES / SEQUENTIAL_STEP;
   return {
@@ -44,23 +46,24 @@ export function aligned(stream: AddressStream): AddressStream {
 
 /** Maps every page of a stream to a frame at random. */
 export function streamGuest({ lows, stores }: AddressStream, before: FlagsBefore): StreamGuest {
-  const stored = new Map<number, boolean>();
+  const uses = new Uint8Array(PAGES);
+  const used: number[] = [];
   for (let index = 0; index < lows.length; index++) {
     const page = lows[index]! >>> 12;
-    stored.set(page, stored.get(page) === true || stores[index] === 1);
+    if (uses[page] === 0) used.push(page);
+    uses[page]! |= 1 + stores[index]!;
   }
-  const pageTables = new Set(Array.from(stored.keys(), (page) => page >>> 9)).size;
-  const upper = before === "touched" ? READ_BEFORE : UNTOUCHED;
-  const guest = new PagedGuest(tablesFor(1, pageTables), stored.size, upper);
+  const isTouched = before === "touched";
+  const pageTables = new Set(used.map((page) => page >>> 9)).size;
+  const guest = new PagedGuest(tablesFor(1, pageTables), used.length, isTouched ? READ_BEFORE : UNTOUCHED);
   const root = guest.newSpace();
-  const order = permutation(stored.size);
-  const frameOf = new Map<number, number>();
-  for (const [page, isStored] of stored) {
-    const frame = guest.firstFrame + order[frameOf.size]!;
-    const touched = isStored ? WRITTEN_BEFORE : READ_BEFORE;
-    guest.mapPage(root, page * PAGE, frame, before === "touched" ? touched : UNTOUCHED);
-    frameOf.set(page, frame);
-  }
-  const wordIndexes = lows.map((low) => (frameOf.get(low >>> 12)! * PAGE + (low & (PAGE - 1))) >>> 2);
-  return { memory: guest, root, pages: stored.size, wordIndexes };
+  const order = permutation(used.length);
+  const frames = new Uint32Array(PAGES);
+  used.forEach((page, index) => {
+    frames[page] = guest.firstFrame + order[index]!;
+    const leaf = uses[page] === 1 ? READ_BEFORE : WRITTEN_BEFORE;
+    guest.mapPage(root, page * PAGE, frames[page]!, isTouched ? leaf : UNTOUCHED);
+  });
+  const wordIndexes = lows.map((low) => (frames[low >>> 12]! * PAGE + (low & (PAGE - 1))) >>> 2);
+  return { memory: guest, root, pages: used.length, wordIndexes };
 }

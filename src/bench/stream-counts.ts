@@ -34,22 +34,23 @@ export function streamCounts(stream: AddressStream): StreamCounts {
   const state = longMode(touched.root);
   const tlb = createEngine("tlb", { memory: touched.memory, state });
   for (let index = 0; index < lows.length; index++) tlb.translate(0, lows[index]!, accessOf(stores[index]!));
+  const first = shadowRuns(stream, "untouched");
   return {
     accesses: lows.length,
     stores: stores.reduce((sum, store) => sum + store, 0),
     pages: touched.pages,
     tlbMisses: tlb.counters().smallPageTlbFills!,
-    touched: hiddenFaults(stream, "touched"),
-    untouched: hiddenFaults(stream, "untouched"),
-    lazyFlagWrites: shadowRun(stream, "untouched", BATCH).flagWrites,
+    touched: shadowRuns(stream, "touched").faults,
+    untouched: first.faults,
+    lazyFlagWrites: first.flagWrites,
     eagerFlagWrites: eagerFlagWrites(stream),
   };
 }
 
-function hiddenFaults(stream: AddressStream, before: FlagsBefore): HiddenFaults {
+function shadowRuns(stream: AddressStream, before: FlagsBefore): { faults: HiddenFaults; flagWrites: number } {
   const oneByOne = shadowRun(stream, before, 1).hiddenFaults;
-  const inBatches = shadowRun(stream, before, BATCH).hiddenFaults;
-  return { oneByOne, inBatches, fewer: oneByOne / inBatches };
+  const { hiddenFaults: inBatches, flagWrites } = shadowRun(stream, before, BATCH);
+  return { faults: { oneByOne, inBatches, fewer: oneByOne / inBatches }, flagWrites };
 }
 
 /** A stream through shadow page tables that begin empty. */

@@ -139,6 +139,6 @@ function workingSetTable(figures: readonly WorkingSetFigure[]): string[] {
 function largePageLines(figure: LargePageFigure): string[] {
   return [
     `${count(figure.eligible)} of ${count(figure.regions)} regions of 2 MiB are eligible; ${count(figure.mappedLarge)} were mapped large`,
-    `${nanoseconds(figure.splitAndRejoin)} for a split and a rejoin: ${count(Math.round(figure.changesPerSecond))} changes a second; raw ${nanoseconds(figure.rawRead)}`,
+    `${nanoseconds(figure.splitAndRejoin)} for a split and a rejoin: ${count(Math.round(figure.changesPerSecond))} changes a second, ${count(figure.rejoins)} of ${count(figure.splits)} joined again; raw ${nanoseconds(figure.rawRead)}`,
   ];
 }
