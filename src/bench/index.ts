@@ -1,1 +1,12 @@
-export { benchPaging, type PagingBench, type PagingFigure } from "./paging-bench.ts";
+export {
+  type AccessFigure,
+  type FillFigure,
+  type LargePageFigure,
+  PAGING_PARTS,
+  type PagingBench,
+  type PagingPart,
+  type StreamFigure,
+  type WorkingSetFigure,
+} from "./figures.ts";
+export type { Goal } from "./goals.ts";
+export { benchPaging, type PagingBenchOptions, type PagingBenchProgress } from "./paging-bench.ts";

@@ -13,10 +13,12 @@ const sink = new Int32Array(1);
 /**
  * Nanoseconds an access: the best of several rounds over `accesses` accesses, after two rounds to warm up.
  * @param accesses a multiple of BLOCK
+ * @param prepare what has to be done before each round, and is not timed
  */
-export function nanoseconds(block: Block, accesses: number): number {
+export function nanoseconds(block: Block, accesses: number, prepare: () => void = () => {}): number {
   let best = Number.POSITIVE_INFINITY;
   for (let round = -2; round < ROUNDS; round++) {
+    prepare();
     const begun = process.hrtime.bigint();
     for (let from = 0; from < accesses; from += BLOCK) sink[0]! ^= block(from);
     const taken = Number(process.hrtime.bigint() - begun) / accesses;

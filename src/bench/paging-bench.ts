@@ -1,8 +1,20 @@
-import { extname } from "node:path";
-import { Worker } from "node:worker_threads";
-import type { EngineKind } from "../hypervisor/index.ts";
-import type { AccessTimes } from "./paging-subject.ts";
-import type { PagingTask } from "./paging-worker.ts";
+import { cpus } from "node:os";
+import { StopcodeError } from "../binary/index.ts";
+import { aligned, sequentialStream } from "./address-stream.ts";
+import { PAGING_PARTS, type PagingBench, type PagingPart } from "./figures.ts";
+import { BATCH, type FillTask } from "./fill-times.ts";
+import {
+  accessMeasurement,
+  ENGINES,
+  fillMeasurement,
+  largePageMeasurement,
+  type Measurement,
+  type PagingAnswer,
+  streamMeasurement,
+  workingSetMeasurement,
+} from "./measurements.ts";
+import { readTrace, type Trace } from "./trace-file.ts";
+import { loopString } from "./working-set.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -10,55 +22,94 @@ const MIB = 1024 * KIB;
 /** Set sizes, from the first cache to far beyond the last. */
 const SETS = [16 * KIB, 256 * KIB, 4 * MIB, 32 * MIB, 256 * MIB] as const;
 
-const ENGINES: readonly EngineKind[] = ["walk", "tlb", "shadow"];
+const FILLS: readonly FillTask[] = [
+  { batch: 1, untouched: false, order: "ascending" },
+  { batch: BATCH, untouched: false, order: "ascending" },
+  { batch: 1, untouched: false, order: "random" },
+  { batch: BATCH, untouched: false, order: "random" },
+  { batch: 1, untouched: true, order: "ascending" },
+];
 
-/** One line of the table: an engine on a set. Times are nanoseconds for 8 bytes; ratios are to the raw access beside it. */
-export interface PagingFigure extends AccessTimes {
-  readonly engine: EngineKind;
-  readonly bytes: number;
-  readonly pages: "4 KiB" | "2 MiB";
-  readonly readRatio: number;
-  readonly readInRunsRatio: number;
-  /** Of accesses in runs. */
-  readonly writeToRead: number;
+export interface PagingBenchOptions {
+  /** All, where none is named. */
+  readonly parts: readonly PagingPart[];
+  /** Files with address streams and page strings, for the part `streams`. */
+  readonly traces: readonly string[];
 }
 
-/** The document of `bench paging --json`. */
-export interface PagingBench {
-  readonly node: string;
-  readonly figures: readonly PagingFigure[];
+/** How far a run is. */
+export interface PagingBenchProgress {
+  /** What is being measured. */
+  readonly what: string;
+  readonly done: number;
+  readonly total: number;
+  /** Null until something has been measured. */
+  readonly secondsLeft: number | null;
 }
 
-/** Measures every engine on every set, one after the other. @param onFigure hears each as it comes */
+/**
+ * Measures what was asked for, one thing after the other.
+ * @param onProgress hears what comes next
+ * @throws StopcodeError `usage/trace-unused`, and as `readTrace` does, before anything is measured
+ */
 export async function benchPaging(
-  onFigure: (figure: PagingFigure, done: number, total: number) => void,
+  options: PagingBenchOptions,
+  onProgress: (progress: PagingBenchProgress) => void,
 ): Promise<PagingBench> {
-  const small = ENGINES.flatMap((engine) => SETS.map((bytes) => ({ engine, bytes, largePages: false })));
-  const large = ENGINES.map((engine) => ({ engine, bytes: 256 * MIB, largePages: true }));
-  const figures: PagingFigure[] = [];
-  const tasks: readonly PagingTask[] = [...small, ...large];
-  for (const task of tasks) {
-    const times = await measured(task);
-    const figure = {
-      ...{ engine: task.engine, bytes: task.bytes, pages: task.largePages ? ("2 MiB" as const) : ("4 KiB" as const) },
-      ...times,
-      readRatio: times.read / times.rawRead,
-      readInRunsRatio: times.readInRuns / times.rawRead,
-      writeToRead: times.writeInRuns / times.readInRuns,
-    };
-    figures.push(figure);
-    onFigure(figure, figures.length, tasks.length);
+  const begun = performance.now();
+  const measurements = measurementsOf(options);
+  const allSeconds = measurements.reduce((sum, { seconds }) => sum + seconds, 0);
+  const answers: PagingAnswer[] = [];
+  let expected = 0;
+  for (const { what, seconds, measure } of measurements) {
+    const taken = (performance.now() - begun) / 1000;
+    onProgress({
+      ...{ what, done: answers.length, total: measurements.length },
+      secondsLeft: expected === 0 ? null : (taken / expected) * (allSeconds - expected),
+    });
+    answers.push(await measure());
+    expected += seconds;
   }
-  return { node: process.version, figures };
+  return {
+    node: process.version,
+    processor: cpus()[0]?.model ?? "unknown",
+    seconds: (performance.now() - begun) / 1000,
+    access: answers.flatMap((answer) => (answer.kind === "access" ? [answer.figure] : [])),
+    fills: answers.flatMap((answer) => (answer.kind === "fill" ? [answer.figure] : [])),
+    streams: answers.flatMap((answer) => (answer.kind === "stream" ? [answer.figure] : [])),
+    workingSets: answers.flatMap((answer) => (answer.kind === "working set" ? [answer.figure] : [])),
+    large: answers.flatMap((answer) => (answer.kind === "large" ? [answer.figure] : [])),
+    goals: answers.flatMap(({ goals }) => goals),
+  };
 }
 
-function measured(task: PagingTask): Promise<AccessTimes> {
-  // From the sources and from the build alike: the worker has the extension that this file has.
-  const worker = new Worker(new URL(`./paging-worker${extname(import.meta.url)}`, import.meta.url), {
-    workerData: task,
-  });
-  return new Promise((resolve, reject) => {
-    worker.once("message", resolve);
-    worker.once("error", reject);
-  });
+function measurementsOf({ parts, traces }: PagingBenchOptions): Measurement[] {
+  const asked = parts.length === 0 ? PAGING_PARTS : PAGING_PARTS.filter((part) => parts.includes(part));
+  if (traces.length > 0 && !asked.includes("streams"))
+    throw new StopcodeError("usage/trace-unused", "a trace was given, but streams are not to be measured", {
+      hint: "add --only streams",
+    });
+  const read = traces.map(readTrace);
+  return asked.flatMap((part) => measurementsOfPart(part, read));
+}
+
+function measurementsOfPart(part: PagingPart, traces: readonly Trace[]): Measurement[] {
+  switch (part) {
+    case "access":
+      return [
+        ...ENGINES.flatMap((engine) => SETS.map((bytes) => accessMeasurement(engine, bytes, false))),
+        ...ENGINES.map((engine) => accessMeasurement(engine, 256 * MIB, true)),
+      ];
+    case "fills":
+      return FILLS.map(fillMeasurement);
+    case "streams":
+      return [
+        streamMeasurement(sequentialStream(), true),
+        ...traces.flatMap((trace) => (trace.kind === "addresses" ? [streamMeasurement(aligned(trace), false)] : [])),
+        workingSetMeasurement(loopString()),
+        ...traces.flatMap((trace) => (trace.kind === "pages" ? [workingSetMeasurement(trace)] : [])),
+      ];
+    case "large":
+      return [largePageMeasurement];
+  }
 }

@@ -1,14 +1,30 @@
 import { parentPort, workerData } from "node:worker_threads";
-import type { EngineKind } from "../hypervisor/index.ts";
+import { accessTimes } from "./access-times.ts";
+import { fillTimes } from "./fill-times.ts";
+import { largePageCounts, largePageTimes } from "./large-regions.ts";
 import { pagedSet, randomOrder } from "./paged-set.ts";
-import { accessTimes } from "./paging-subject.ts";
+import type { PagingResults, PagingTask } from "./paging-task.ts";
+import { streamCounts } from "./stream-counts.ts";
+import { streamTimes } from "./stream-times.ts";
+import { workingSetRuns } from "./working-set.ts";
 
-/** What one worker measures: one engine on one set, in a thread whose call sites have seen no other. */
-export interface PagingTask {
-  readonly engine: EngineKind;
-  readonly bytes: number;
-  readonly largePages: boolean;
+function perform(task: PagingTask): PagingResults[PagingTask["work"]] {
+  switch (task.work) {
+    case "access":
+      return accessTimes(task.engine, pagedSet(task.bytes, randomOrder(task.bytes), task.largePages));
+    case "fills":
+      return fillTimes(task);
+    case "stream times":
+      return streamTimes(task.engine, task.stream);
+    case "stream counts":
+      return streamCounts(task.stream);
+    case "working sets":
+      return workingSetRuns(task.string);
+    case "large page counts":
+      return largePageCounts();
+    case "large page times":
+      return largePageTimes();
+  }
 }
 
-const { engine, bytes, largePages } = workerData as PagingTask;
-parentPort?.postMessage(accessTimes(engine, pagedSet(bytes, randomOrder(bytes), largePages)));
+parentPort?.postMessage(perform(workerData as PagingTask));

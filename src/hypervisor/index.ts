@@ -15,4 +15,5 @@ export {
 } from "./sharing/index.ts";
 export { createEngine, type EngineOptions } from "./translation/create-engine.ts";
 export { type EngineKind, REFUSED_BY_GUEST_MAP, type Refusal, type TranslationEngine } from "./translation/engine.ts";
+export { type ShadowOptions, ShadowPageTables } from "./translation/shadow/index.ts";
 export type { VirtualProcessor } from "./virtual-processor.ts";

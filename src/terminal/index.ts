@@ -1,4 +1,4 @@
-export { benchHead, benchLine } from "./bench-screen.ts";
+export { pagingBenchScreen } from "./bench-screen.ts";
 export { homeFlag, StopcodeCommand } from "./command.ts";
 export { diagnosisScreen, findingLines } from "./diagnosis-screen.ts";
 export { convertScreen, dumpInfoScreen, unsealScreen, verifyScreen } from "./dump-screen.ts";

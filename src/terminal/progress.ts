@@ -8,6 +8,15 @@ export interface Progress {
   readonly totalBytes: number;
 }
 
+/** How far work is that goes in steps of unequal length. */
+export interface Steps {
+  /** What is being done: `measuring shadow on 256 MiB`. */
+  readonly phase: string;
+  readonly done: number;
+  readonly total: number;
+  readonly secondsLeft: number | null;
+}
+
 /**
  * One moving line on stderr: how much, how fast, how long still. Silent where stderr is no terminal.
  * `clear` takes the line away before something else is printed.
@@ -39,6 +48,14 @@ export class ProgressLine {
     process.stderr.write(
       `\r\x1b[K  ${phase}  ${percent} %  ${size(bytes)} of ${size(totalBytes)}  ${size(Math.round(rate))}/s  ${left}`,
     );
+  }
+
+  /** Drawn at once: steps are few. */
+  step({ phase, done, total, secondsLeft }: Steps): void {
+    if (!this.shown) return;
+    this.drawnAt = performance.now();
+    const left = secondsLeft === null ? "" : `about ${duration(secondsLeft)} left`;
+    process.stderr.write(`\r\x1b[K  ${phase}  ${done + 1} of ${total}  ${left}`);
   }
 
   clear(): void {

@@ -8,6 +8,8 @@ import {
   PDE_ACCESSED,
   PDE_LARGE,
 } from "./conditions.ts";
+import { invalidator } from "./invalidation.ts";
+import { Neighbour } from "./neighbour.ts";
 import {
   accessOf,
   cr0,
@@ -30,6 +32,7 @@ import {
 } from "./path.ts";
 import { ReferenceModel } from "./reference-model.ts";
 import type { Levels, Subject } from "./subject.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /** Places in what is remembered of the entries. */
 const PDPTE_LOW = 0;
@@ -39,16 +42,13 @@ const PTE_LOW = 3;
 const PTE_HIGH = 4;
 const HALVES = 5;
 
-/** What makes an end of the translations of the case before: the paths a tagged TLB has to be right on. */
-export type Invalidation = "INVLPG" | "INVPCID 0" | "INVPCID 1" | "INVPCID 2" | "INVPCID 3" | "MOV CR3";
-
 /** Failures that are told in words; the others are counted. */
 const TOLD_FAILURES = 10;
 const FIRST_READ = ~(ACCESS_IS_WRITE | ACCESS_IS_FETCH | ACCESS_BY_USER);
 
 /**
- * Tries combinations of conditions on a subject: for each, the path's entries are written and the page invalidated (by
- * INVLPG, where nothing else is asked), the access is made (after a supervisor read, where it is made twice), and fault,
+ * Tries combinations of conditions on a subject: for each, the path's entries are written and the page invalidated as the
+ * surroundings say, the access is made (after a supervisor read, where it is made twice), and fault,
  * error code, address and entries are compared with what the reference model says. Allocates nothing as long as nothing
  * fails.
  */
@@ -62,26 +62,33 @@ export class AccessRun {
   readonly #subject: Subject;
   readonly #levels: Levels;
   readonly #high: number;
-  readonly #root: number;
-  readonly #invalidation: Invalidation;
+  readonly #invalidate: () => void;
+  readonly #neighbour: Neighbour | null;
+  readonly #flushedAtSwitch: boolean;
   /** The halves of the path's entries as they were last written or read. */
   readonly #entries = new Int32Array(HALVES);
   #entriesKnown = false;
   readonly #model = new ReferenceModel();
 
-  constructor(subject: Subject, levels: Levels, invalidation: Invalidation = "INVLPG") {
+  /** @param neighbour where another machine runs between cases, a subject for it */
+  constructor(subject: Subject, levels: Levels, surroundings: Surroundings, neighbour: Subject | null) {
     this.#subject = subject;
     this.#levels = levels;
     this.#high = linearHigh(levels);
     subject.setControls(cr0(0), cr4(0, levels), efer(0), pkru(0));
-    this.#root = layPath(subject, levels);
-    this.#invalidation = invalidation;
+    const root = layPath(subject, levels);
+    const { invalidation } = surroundings;
+    this.#invalidate =
+      invalidation === null ? () => {} : invalidator(invalidation, subject, root, this.#high, LINEAR_LOW);
+    this.#neighbour = neighbour === null ? null : new Neighbour(neighbour, levels);
+    this.#flushedAtSwitch = surroundings.flushedAtSwitch;
   }
 
   /** Tries one legal combination. What the subject throws is a failure too. */
   try(conditions: number): void {
     this.cases++;
     try {
+      if (this.#neighbour !== null) this.#leaveTo(this.#neighbour);
       this.#prepare(conditions);
       this.#run(conditions);
     } catch (error) {
@@ -99,6 +106,13 @@ export class AccessRun {
     if (this.#access(now, conditions, "")) this.#compareEntries(conditions);
   }
 
+  /** The other machine's turn, after the case before and before this one. */
+  #leaveTo(neighbour: Neighbour): void {
+    if (this.#flushedAtSwitch) this.#subject.invalidatePcid(2, 0, 0, 0);
+    neighbour.run();
+    if (this.#flushedAtSwitch) neighbour.flush();
+  }
+
   #prepare(conditions: number): void {
     this.#write(PDPTE_LOW, PDPTE_ADDRESS, pdpteLow(conditions));
     this.#write(PDE_LOW, PDE_ADDRESS, pdeLow(conditions));
@@ -108,29 +122,6 @@ export class AccessRun {
     this.#entriesKnown = true;
     this.#subject.setControls(cr0(conditions), cr4(conditions, this.#levels), efer(conditions), pkru(conditions));
     this.#invalidate();
-  }
-
-  #invalidate(): void {
-    const subject = this.#subject;
-    switch (this.#invalidation) {
-      case "INVLPG":
-        subject.invalidatePage(this.#high, LINEAR_LOW);
-        break;
-      case "INVPCID 0":
-        subject.invalidatePcid(0, 0, this.#high, LINEAR_LOW);
-        break;
-      case "INVPCID 1":
-        subject.invalidatePcid(1, 0, 0, 0);
-        break;
-      case "INVPCID 2":
-        subject.invalidatePcid(2, 0, 0, 0);
-        break;
-      case "INVPCID 3":
-        subject.invalidatePcid(3, 0, 0, 0);
-        break;
-      case "MOV CR3":
-        subject.setRoot(this.#root, false);
-    }
   }
 
   #write(half: number, address: number, value: number): void {

@@ -3,39 +3,58 @@ import { Worker } from "node:worker_threads";
 import { LegalCombinations, type ProcessorKind } from "./conditions.ts";
 import { ENGINES } from "./engines.ts";
 import type { Levels } from "./subject.ts";
-import { scenariosFor } from "./suites.ts";
-import { type ConditionsReport, type ConditionsTask, DONE, FAILED, PROGRESS_BYTES } from "./task.ts";
+import { suitesFor } from "./suites.ts";
+import { type Surroundings, surroundingsOf } from "./surroundings.ts";
+import { type ConditionsReport, type ConditionsTask, casesOf, DONE, FAILED, PROGRESS_BYTES } from "./task.ts";
 
 /**
- * `npm run conformance:paging`: every legal combination of the access.c conditions, the six scenarios and the smaller
- * suites, in every engine, with four and with five levels. Exits with 1 when anything failed. Engines can be named as arguments.
+ * `npm run conformance:paging`: every legal combination of the access.c conditions, some of them in other surroundings, and the
+ * suites that are told, in every engine, with four and with five levels; a line for each, with the conditions run and how many of
+ * them failed. Exits with 1 when anything failed. Engines can be named as arguments.
  */
 
 /** The processor that can meet most conditions: bits 36 and 51 are both reserved. */
 const KIND: ProcessorKind = { maxPhysicalAddressBits: 36, protectionKeys: true };
 const PROGRESS_MILLISECONDS = 2000;
 const TOLD_FAILURES = 10;
+const NAME_WIDTH = 42;
 const text = new Intl.NumberFormat("en");
 
 const { count } = new LegalCombinations(KIND);
 
-/** All combinations on all processors of this machine. @returns failed combinations, the first of them in words */
-async function runConditions(engine: string, levels: Levels): Promise<ConditionsReport> {
+/** What a line of the summary says. */
+interface Outcome {
+  readonly name: string;
+  readonly conditions: number;
+  readonly failures: number;
+  /** What there is to be said besides. */
+  readonly note: string;
+  readonly told: readonly string[];
+}
+
+/** Combinations on all processors of this machine. @param first number of the first one */
+async function runConditions(
+  engine: string,
+  levels: Levels,
+  around: Surroundings,
+  first: number,
+): Promise<ConditionsReport> {
   const progress = new Int32Array(new SharedArrayBuffer(PROGRESS_BYTES));
+  const cases = casesOf({ around, first }, count);
   const start = performance.now();
   const timer = setInterval(() => {
     const done = Atomics.load(progress, DONE);
     const rate = (done * 1000) / (performance.now() - start);
-    const left = rate > 0 ? `${Math.ceil((count - done) / rate)} s left` : "starting";
+    const left = rate > 0 ? `${Math.ceil((cases - done) / rate)} s left` : "starting";
     process.stderr.write(
-      `${engine}, ${levels} levels: ${text.format(done)} of ${text.format(count)}, ${text.format(Math.round(rate))}/s, ` +
-        `${left}, ${text.format(Atomics.load(progress, FAILED))} failed\n`,
+      `${engine}, ${levels} levels, ${around.name}: ${text.format(done)} of ${text.format(cases)}, ` +
+        `${text.format(Math.round(rate))}/s, ${left}, ${text.format(Atomics.load(progress, FAILED))} failed\n`,
     );
   }, PROGRESS_MILLISECONDS);
   try {
-    const task: ConditionsTask = { engine, levels, kind: KIND, progress };
+    const task: ConditionsTask = { engine, levels, kind: KIND, around, first, progress };
     const reports = await Promise.all(Array.from({ length: availableParallelism() }, () => runWorker(task)));
-    if (Atomics.load(progress, DONE) !== count) throw new Error(`${engine}: not every combination was tried`);
+    if (Atomics.load(progress, DONE) !== cases) throw new Error(`${engine}: not every combination was tried`);
     return {
       failures: reports.reduce((sum, report) => sum + report.failures, 0),
       accessedByFault: reports.reduce((sum, report) => sum + report.accessedByFault, 0),
@@ -55,28 +74,48 @@ function runWorker(task: ConditionsTask): Promise<ConditionsReport> {
   });
 }
 
-/** @returns how many scenarios there are, and what went wrong in them */
-function runScenarios(engine: string, levels: Levels): { scenarios: number; problems: string[] } {
+async function conditionsOutcome(
+  engine: string,
+  levels: Levels,
+  around: Surroundings,
+  number: number,
+): Promise<Outcome> {
+  const first = number % around.stride;
+  const start = performance.now();
+  const { failures, accessedByFault, told } = await runConditions(engine, levels, around, first);
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  const note = `${seconds} s, accessed flag set by ${text.format(accessedByFault)} faults`;
+  return { name: around.name, conditions: casesOf({ around, first }, count), failures, note, told };
+}
+
+function suiteOutcomes(engine: string, levels: Levels): Outcome[] {
   const make = ENGINES[engine]!;
-  const scenarios = scenariosFor(make(KIND, levels));
-  const problems = scenarios.flatMap(({ name, run }) =>
-    run(make(KIND, levels), levels).map((what) => `${name}: ${what}`),
-  );
-  return { scenarios: scenarios.length, problems };
+  return suitesFor(make(KIND, levels)).map(({ name, scenarios }) => {
+    const problems = scenarios.map((scenario) => ({ scenario, what: scenario.run(make(KIND, levels), levels) }));
+    const wrong = problems.filter(({ what }) => what.length > 0);
+    const told = wrong.flatMap(({ scenario, what }) => what.map((problem) => `${scenario.name}: ${problem}`));
+    return { name, conditions: scenarios.length, failures: wrong.length, note: "", told };
+  });
 }
 
 /** @returns whether everything passed */
 async function runEngine(engine: string, levels: Levels): Promise<boolean> {
   const start = performance.now();
-  const { failures, accessedByFault, told } = await runConditions(engine, levels);
-  const seconds = (performance.now() - start) / 1000;
-  const { scenarios, problems } = runScenarios(engine, levels);
+  const outcomes: Outcome[] = [];
+  for (const [number, around] of surroundingsOf(ENGINES[engine]!(KIND, levels)).entries())
+    outcomes.push(await conditionsOutcome(engine, levels, around, number));
+  outcomes.push(...suiteOutcomes(engine, levels));
+  const sum = (of: "conditions" | "failures") => outcomes.reduce((total, outcome) => total + outcome[of], 0);
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
   process.stdout.write(
-    `${engine}, ${levels} levels: ${text.format(count)} combinations in ${seconds.toFixed(1)} s, ` +
-      `${text.format(failures)} failed, accessed flag set by ${text.format(accessedByFault)} faults; ${scenarios} scenarios, ${problems.length} problems\n`,
+    `${engine}, ${levels} levels: ${text.format(sum("conditions"))} conditions in ${seconds} s, ${text.format(sum("failures"))} failed\n`,
   );
-  for (const line of [...told, ...problems]) process.stdout.write(`  ${line}\n`);
-  return failures === 0 && problems.length === 0;
+  for (const { name, conditions, failures, note, told } of outcomes) {
+    const numbers = `${text.format(conditions).padStart(10)} conditions, ${text.format(failures)} failed`;
+    process.stdout.write(`  ${name.padEnd(NAME_WIDTH)} ${numbers}${note === "" ? "" : `; ${note}`}\n`);
+    for (const line of told) process.stdout.write(`    ${line}\n`);
+  }
+  return sum("failures") === 0;
 }
 
 const asked = process.argv.slice(2);

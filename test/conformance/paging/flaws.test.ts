@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { AccessRun } from "./access-run.ts";
 import { LegalCombinations, type ProcessorKind } from "./conditions.ts";
 import { type EngineMaker, EngineSubject } from "./engine-subject.ts";
-import { makerOf } from "./engines.ts";
+import { accessRun, makerOf } from "./engines.ts";
 import { FLAWS, FlawedWalker } from "./flaws.ts";
 import { FLUSHES, ForgetfulEngine } from "./forgetful-engine.ts";
 import { sampleOf } from "./sample.ts";
 import type { SubjectMaker } from "./subject.ts";
 import { scenariosFor } from "./suites.ts";
+import { surroundingsOf } from "./surroundings.ts";
 
 const KIND: ProcessorKind = { maxPhysicalAddressBits: 36, protectionKeys: true };
 const combinations = new LegalCombinations(KIND);
@@ -15,7 +15,8 @@ const SAMPLE = 20_000;
 
 /** The first combination that is not as the reference model says, in words; null when all are. */
 function wrongCombination(make: SubjectMaker): string | null {
-  const run = new AccessRun(make(KIND, 4), 4);
+  const [around] = surroundingsOf(make(KIND, 4));
+  const run = accessRun(make, KIND, 4, around!);
   for (const conditions of sampleOf(combinations, SAMPLE, 1)) {
     run.try(conditions);
     if (run.failures > 0) return run.told[0]!;

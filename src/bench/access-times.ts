@@ -1,17 +1,7 @@
 import { createEngine, type EngineKind, type TranslationEngine } from "../hypervisor/index.ts";
-import {
-  ACCESS_WRITE,
-  CR0_PE,
-  CR0_PG,
-  CR0_WP,
-  CR4_PAE,
-  CR4_PGE,
-  EFER_LMA,
-  EFER_LME,
-  EFER_NXE,
-  type PagingState,
-} from "../paging/index.ts";
+import { ACCESS_WRITE } from "../paging/index.ts";
 import { BLOCK, type Block, nanoseconds } from "./measure.ts";
+import { longMode } from "./paged-guest.ts";
 import type { PagedSet } from "./paged-set.ts";
 
 /** Nanoseconds for an access of 8 bytes: raw, through the engine one by one, and through it in runs of `BLOCK`. */
@@ -22,17 +12,6 @@ export interface AccessTimes {
   readonly write: number;
   readonly readInRuns: number;
   readonly writeInRuns: number;
-}
-
-/** A 64-bit processor with paging on and the given topmost table. */
-export function longMode(root: number): PagingState {
-  return {
-    cr0: CR0_PE | CR0_PG | CR0_WP,
-    cr3: root,
-    cr4: CR4_PAE | CR4_PGE,
-    efer: EFER_LME | EFER_LMA | EFER_NXE,
-    pkru: 0,
-  };
 }
 
 /** An engine on a set's memory, with every page touched once. */
@@ -64,7 +43,8 @@ export function accessTimes(kind: EngineKind, set: PagedSet): AccessTimes {
 
 // The loops count with `| 0`: V8 keeps what it knows to be of 32 bits in registers as it is.
 
-function rawRead({ memory: { words }, wordIndexes }: PagedSet): Block {
+/** Reads 8 bytes where each access of an order leads, without a translation. */
+export function rawRead({ memory: { words }, wordIndexes }: Pick<PagedSet, "memory" | "wordIndexes">): Block {
   return (from) => {
     const end = (from + BLOCK) | 0;
     let sum = 0;
