@@ -16,13 +16,23 @@ const sink = new Int32Array(1);
  * @param prepare what has to be done before each round, and is not timed
  */
 export function nanoseconds(block: Block, accesses: number, prepare: () => void = () => {}): number {
-  let best = Number.POSITIVE_INFINITY;
-  for (let round = -2; round < ROUNDS; round++) {
-    prepare();
-    const begun = process.hrtime.bigint();
-    for (let from = 0; from < accesses; from += BLOCK) sink[0]! ^= block(from);
-    const taken = Number(process.hrtime.bigint() - begun) / accesses;
-    if (round >= 0 && taken < best) best = taken;
-  }
+  return nanosecondsBySide([block], accesses, prepare)[0]!;
+}
+
+/** The same for several blocks, which take turns round by round: what disturbs one disturbs its neighbours too. */
+export function nanosecondsBySide(
+  blocks: readonly Block[],
+  accesses: number,
+  prepare: () => void = () => {},
+): readonly number[] {
+  const best = blocks.map(() => Number.POSITIVE_INFINITY);
+  for (let round = -2; round < ROUNDS; round++)
+    for (const [index, block] of blocks.entries()) {
+      prepare();
+      const begun = process.hrtime.bigint();
+      for (let from = 0; from < accesses; from += BLOCK) sink[0]! ^= block(from);
+      const taken = Number(process.hrtime.bigint() - begun) / accesses;
+      if (round >= 0 && taken < best[index]!) best[index] = taken;
+    }
   return best;
 }

@@ -14,6 +14,12 @@ export {
   type SharingRequest,
 } from "./sharing/index.ts";
 export { createEngine, type EngineOptions } from "./translation/create-engine.ts";
-export { type EngineKind, REFUSED_BY_GUEST_MAP, type Refusal, type TranslationEngine } from "./translation/engine.ts";
+export {
+  type EngineKind,
+  MISSED,
+  REFUSED_BY_GUEST_MAP,
+  type Refusal,
+  type TranslationEngine,
+} from "./translation/engine.ts";
 export { type ShadowOptions, ShadowPageTables } from "./translation/shadow/index.ts";
 export type { VirtualProcessor } from "./virtual-processor.ts";

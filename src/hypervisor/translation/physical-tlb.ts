@@ -103,16 +103,22 @@ export abstract class CachingEngine {
     access: number,
     addresses: Int32Array,
   ): number {
-    for (let done = 0; ; ) {
-      const begun = done;
-      done = this.#largeHits(high, lows, from, done, count, access, addresses);
-      done = this.#smallHits(high, lows, from, done, count, access, addresses);
-      if (done === count) return count;
-      if (done !== begun) continue;
+    const kind = access & KIND;
+    const small = (kind << SMALL_BITS) | this.#turn;
+    const large = (kind << LARGE_BITS) | (this.#turn >>> PAGES_IN_LARGE_BITS);
+    let done = 0;
+    while (done < count) {
+      if (high === this.#window) {
+        const begun = done;
+        done = largeHits(lows, from, done, count, large, this.#wanted, addresses);
+        done = smallHits(lows, from, done, count, small, this.#wanted, addresses);
+        if (done !== begun) continue;
+      }
       const address = this.translate(high, lows[from + done]!, access);
-      if (address < 0) return done;
+      if (address < 0) break;
       addresses[done++] = address;
     }
+    return done;
   }
 
   /** Forgets which tags it has: they belong to others now. */
@@ -230,48 +236,6 @@ export abstract class CachingEngine {
     this.#window = high;
   }
 
-  #smallHits(
-    high: number,
-    lows: Int32Array,
-    from: number,
-    begin: number,
-    count: number,
-    access: number,
-    addresses: Int32Array,
-  ): number {
-    if (high !== this.#window) return begin;
-    const wanted = this.#wanted;
-    const place = ((access & KIND) << SMALL_BITS) | this.#turn;
-    for (let index = begin | 0; index < count; index = (index + 1) | 0) {
-      const low = lows[(from + index) | 0]!;
-      const slot = SMALL[(low >>> 12) ^ place]! ^ wanted;
-      if ((slot & SPACE) !== 0) return index;
-      addresses[index] = slot | (low & IN_SMALL);
-    }
-    return count;
-  }
-
-  #largeHits(
-    high: number,
-    lows: Int32Array,
-    from: number,
-    begin: number,
-    count: number,
-    access: number,
-    addresses: Int32Array,
-  ): number {
-    if (high !== this.#window) return begin;
-    const wanted = this.#wanted;
-    const place = ((access & KIND) << LARGE_BITS) | (this.#turn >>> PAGES_IN_LARGE_BITS);
-    for (let index = begin | 0; index < count; index = (index + 1) | 0) {
-      const low = lows[(from + index) | 0]!;
-      const slot = LARGE[(low >>> 21) ^ place]! ^ wanted;
-      if ((slot & SPACE) !== 0) return index;
-      addresses[index] = slot | (low & IN_LARGE);
-    }
-    return count;
-  }
-
   /** The tag of a window of a space; 0 when it has none. */
   #tagOf(space: number, high: number): number {
     const windows = this.#windows;
@@ -290,6 +254,44 @@ export abstract class CachingEngine {
     windows[at + 2] = ++lastTag;
     return lastTag;
   }
+}
+
+// The inner loops of a run, functions of their own: V8 keeps parameters in registers, and fields not.
+
+function smallHits(
+  lows: Int32Array,
+  from: number,
+  begin: number,
+  count: number,
+  place: number,
+  wanted: number,
+  addresses: Int32Array,
+): number {
+  for (let index = begin | 0; index < count; index = (index + 1) | 0) {
+    const low = lows[(from + index) | 0]!;
+    const slot = SMALL[(low >>> 12) ^ place]! ^ wanted;
+    if ((slot & SPACE) !== 0) return index;
+    addresses[index] = slot | (low & IN_SMALL);
+  }
+  return count;
+}
+
+function largeHits(
+  lows: Int32Array,
+  from: number,
+  begin: number,
+  count: number,
+  place: number,
+  wanted: number,
+  addresses: Int32Array,
+): number {
+  for (let index = begin | 0; index < count; index = (index + 1) | 0) {
+    const low = lows[(from + index) | 0]!;
+    const slot = LARGE[(low >>> 21) ^ place]! ^ wanted;
+    if ((slot & SPACE) !== 0) return index;
+    addresses[index] = slot | (low & IN_LARGE);
+  }
+  return count;
 }
 
 function windowPlace(space: number, high: number): number {
