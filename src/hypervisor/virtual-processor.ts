@@ -1,5 +1,5 @@
 import { hex, joinAddress, PAGE_SIZE, StopcodeError } from "../binary/index.ts";
-import { ACCESS_FETCH, ACCESS_WRITE, FAULT_GENERAL_PROTECTION } from "../paging/index.ts";
+import { ACCESS_FETCH, ACCESS_WRITE, CR4_PCIDE, FAULT_GENERAL_PROTECTION } from "../paging/index.ts";
 import { checkCr0, checkCr3, checkCr4, checkInvpcid, isCanonical } from "./control-rules.ts";
 import { GeneralProtectionFault, PageFault } from "./faults.ts";
 import {
@@ -16,6 +16,7 @@ import type { HostMemory } from "./host-memory.ts";
 import { addressingState, type RegisterFile, registerFile, resetRegisters } from "./register-file.ts";
 import { createEngine } from "./translation/create-engine.ts";
 import { type EngineKind, REFUSED_BY_GUEST_MAP, type TranslationEngine } from "./translation/engine.ts";
+import type { FlushedProcessor } from "./translation/processor-flushes.ts";
 import type { ShadowPageTables } from "./translation/shadow/index.ts";
 import { WalkEngine } from "./translation/walk-engine.ts";
 
@@ -42,7 +43,7 @@ export interface Execution {
  * Assigning a control register in `registers` loads it, whatever the value, as its host may; the guest's instructions
  * are the methods below, with the processor's checks.
  */
-export class VirtualProcessor {
+export class VirtualProcessor implements FlushedProcessor {
   readonly index: number;
   readonly registers: RegisterFile;
   /** Accesses begun since the processor was made, allowed or refused; a processor that does not run begins none. */
@@ -138,6 +139,24 @@ export class VirtualProcessor {
     this.#engine.invalidatePcid(type as 0 | 1 | 2 | 3, pcid, upper(address), lower(address));
   }
 
+  forgetSpace(addressSpace: bigint | null): void {
+    if (addressSpace === null) this.#engine.invalidatePcid(2, 0, 0, 0);
+    else this.#engine.invalidatePcid(1, this.#pcidOf(addressSpace), 0, 0);
+  }
+
+  forgetPages(addressSpace: bigint | null, start: bigint, pages: number): void {
+    // Of several identifiers, INVLPG takes directory entries of the current one only.
+    if (addressSpace === null && (this.#state.cr4 & CR4_PCIDE) !== 0) {
+      this.forgetSpace(null);
+      return;
+    }
+    const pcid = addressSpace === null ? 0 : this.#pcidOf(addressSpace);
+    for (let page = 0; page < pages; page++) {
+      const address = start + BigInt(page * PAGE_SIZE);
+      if (isCanonical(this.#state, address)) this.#engine.invalidatePcid(0, pcid, upper(address), lower(address));
+    }
+  }
+
   guestMapChanged(firstPage: number, pageCount: number): void {
     this.#engine.guestMapChanged(firstPage, pageCount);
     this.#probe.guestMapChanged();
@@ -227,6 +246,10 @@ export class VirtualProcessor {
     const at = this.#within(address, 8, access | ACCESS_WRITE);
     if (at < 0) this.write(address, valueBytes(8, value), access);
     else this.#host.view.setBigUint64(at, value, true);
+  }
+
+  #pcidOf(addressSpace: bigint): number {
+    return (this.#state.cr4 & CR4_PCIDE) !== 0 ? Number(addressSpace & 0xfffn) : 0;
   }
 
   #loadCr3(value: bigint, keep: boolean): void {

@@ -153,6 +153,12 @@ export class EmulatedHost implements Host {
     };
   }
 
+  partitionCounters(): Readonly<Record<string, Readonly<Record<string, number>>>> {
+    return Object.fromEntries(
+      [...this.#machines].map(([name, { partition }]) => [name, partition.counters()] as const),
+    );
+  }
+
   async close(): Promise<void> {
     for (const { partition } of this.#machines.values()) this.#hypervisor.destroy(partition);
     this.#machines.clear();
@@ -220,6 +226,7 @@ export class EmulatedHost implements Host {
       name: wanted.name,
       memoryBytes: wanted.memory,
       processors: wanted.processors,
+      engine: wanted.engine,
     });
     const guest = this.#bootGuest(wanted, partition, 1);
     const machine: Machine = {

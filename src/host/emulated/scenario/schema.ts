@@ -27,6 +27,10 @@ const partition = z.strictObject({
   name,
   memory: size.prefault("64 MiB"),
   processors: z.int().min(1).max(4).default(2),
+  engine: z.enum(["walk", "tlb", "shadow"]).default("shadow").meta({
+    description:
+      "How its processors translate addresses: by the guest's page tables at every access, with a TLB before them, or by shadow page tables. The guest cannot tell",
+  }),
   systemPtes: z
     .int()
     .min(1024)
