@@ -58,6 +58,7 @@ export class VirtualProcessor implements FlushedProcessor {
   readonly #engine: TranslationEngine;
   /** Goes ahead over an access that crosses pages, and sets no flags. */
   readonly #probe: WalkEngine;
+  #addresses = new Int32Array(0);
   /** The CR3 that is being loaded leaves its translations in place. */
   #keep = false;
 
@@ -246,6 +247,41 @@ export class VirtualProcessor implements FlushedProcessor {
     const at = this.#within(address, 8, access | ACCESS_WRITE);
     if (at < 0) this.write(address, valueBytes(8, value), access);
     else this.#host.view.setBigUint64(at, value, true);
+  }
+
+  /**
+   * Reads the 32-bit words at `count` linear addresses with the same upper half, an access each. All are translated first, in
+   * order; where one is refused, this throws as `readU32` does, and those before it have been read.
+   * @param lows lower halves of the addresses, multiples of 4
+   */
+  readWords(high: number, lows: Int32Array, count: number, words: Int32Array, access = 0): void {
+    const done = this.#locateWords(high, lows, count, access);
+    const addresses = this.#addresses;
+    const memory = this.#host.words;
+    for (let index = 0; index < done; index++) words[index] = memory[addresses[index]! >>> 2]!;
+    if (done < count) this.#refuse(this.#engine, high, lows[done]!);
+  }
+
+  /** Writes words, otherwise as `readWords`; where two addresses are the same, the later word stays. */
+  writeWords(high: number, lows: Int32Array, count: number, words: Int32Array, access = 0): void {
+    const done = this.#locateWords(high, lows, count, access | ACCESS_WRITE);
+    const addresses = this.#addresses;
+    const memory = this.#host.words;
+    for (let index = 0; index < done; index++) memory[addresses[index]! >>> 2] = words[index]!;
+    if (done < count) this.#refuse(this.#engine, high, lows[done]!);
+  }
+
+  /** Where words lie, in `#addresses`; fewer than `count` where the next one is refused. */
+  #locateWords(high: number, lows: Int32Array, count: number, access: number): number {
+    this.#execution.mustRun();
+    if (this.#addresses.length < count) this.#addresses = new Int32Array(count);
+    const addresses = this.#addresses;
+    let done = 0;
+    if (this.#state.mode === "long")
+      done = this.#engine.translateRun(high, lows, 0, count, access | this.#state.accessFlags, addresses);
+    else for (; done < count; done++) addresses[done] = this.#untranslated(high, lows[done]!, access);
+    this.accesses += Math.min(done + 1, count);
+    return done;
   }
 
   #pcidOf(addressSpace: bigint): number {

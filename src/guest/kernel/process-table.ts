@@ -65,7 +65,11 @@ export class ProcessTable {
     const stackBase = stackLimit + BigInt(STACK_PAGES * PAGE_SIZE);
     const object = this.#kernel.allocate(ethread.size, "Thre");
     const id = process.id === 0 ? 0 : this.#takeId();
-    const thread = new Thread({ object, id, process: process.object, stackBase, stackLimit }, memory);
+    const { directoryTableBase } = process.tables;
+    const thread = new Thread(
+      { object, id, process: process.object, directoryTableBase, stackBase, stackLimit },
+      memory,
+    );
     memory.put(ethread, object, {
       headerType: OBJECT_TYPE.thread,
       initialStack: thread.rsp,
