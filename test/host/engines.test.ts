@@ -15,10 +15,11 @@ function digest(host: EmulatedHost, partition: string): string {
 }
 
 /** What a run on an engine leaves: at each stop and at the end, every partition's memory, console and crash note. */
-async function run(name: string, engine: Engine) {
+async function run(name: string, engine: Engine, options: { readonly duration?: number } = {}) {
   const scenario = loadScenario(new URL(`../../fixtures/scenarios/${name}.yaml`, import.meta.url).pathname);
   const host = new EmulatedHost({
     ...scenario,
+    ...options,
     partitions: scenario.partitions.map((partition) => ({ ...partition, engine })),
   });
   const left: unknown[] = [];
@@ -38,20 +39,27 @@ async function run(name: string, engine: Engine) {
   return { left, accesses: counters.guestAccesses, counters };
 }
 
+/** The same on every engine, and each did it in its own way. */
+async function compare(name: string, options: { readonly duration?: number } = {}) {
+  const walk = await run(name, "walk", options);
+  const tlb = await run(name, "tlb", options);
+  const shadow = await run(name, "shadow", options);
+  expect(walk.left.length).toBeGreaterThan(0);
+  for (const other of [tlb, shadow]) {
+    expect(other.left).toEqual(walk.left);
+    expect(other.accesses).toBe(walk.accesses);
+  }
+  expect(walk.counters.smallPageTlbFills).toBeUndefined();
+  expect(tlb.counters.smallPageTlbFills).toBeGreaterThan(0);
+  expect(shadow.counters.virtualTlbPages).toBeGreaterThan(0);
+}
+
 describe("what a guest leaves behind does not depend on the engine it ran on", () => {
   it.each(["pte-leak", "null-dereference-passive", "null-dereference-dispatch", "two-owners"])(
     "%s: the same memory, byte for byte, at every stop",
-    async (name) => {
-      const [walk, tlb, shadow] = [await run(name, "walk"), await run(name, "tlb"), await run(name, "shadow")];
-      expect(walk.left.length).toBeGreaterThan(0);
-      for (const other of [tlb, shadow]) {
-        expect(other.left).toEqual(walk.left);
-        expect(other.accesses).toBe(walk.accesses);
-      }
-      // Each did it in its own way.
-      expect(walk.counters.smallPageTlbFills).toBeUndefined();
-      expect(tlb.counters.smallPageTlbFills).toBeGreaterThan(0);
-      expect(shadow.counters.virtualTlbPages).toBeGreaterThan(0);
-    },
+    (name) => compare(name),
   );
+
+  it("address-spaces: the same memory after three million accesses to pages that come and go", () =>
+    compare("address-spaces", { duration: 4 }));
 });

@@ -94,7 +94,7 @@ export class Work {
       new StampedPages(base + place, pages, stamps, this.#random, wanted.accesses);
     const mapped = (pages: StampedPages, frames: readonly number[]) => {
       process.tables.mapRun(pages.address, frames, PAGE_KIND.freshUserData);
-      frames.forEach((frame, page) => pages.fill(kernel.physical, page, frame));
+      for (const [page, frame] of frames.entries()) pages.fill(kernel.physical, page, frame);
       return pages;
     };
     const taken = (count: number) => Array.from({ length: count }, () => kernel.frames.takeZeroed());
@@ -125,7 +125,11 @@ export class Work {
       yield { kind: "compute", seconds: accesses * SECONDS_PER_ACCESS };
       this.#remap(thread, burst);
       const { processor } = this.#kernel.memory;
-      if (this.#shared !== null) this.#must(thread, this.#faulting(thread, () => this.#shared!.step(processor)));
+      if (this.#shared !== null)
+        this.#must(
+          thread,
+          this.#faulting(thread, () => this.#shared!.step(processor)),
+        );
     }
   }
 
@@ -165,7 +169,8 @@ export class Work {
   }
 
   #must(thread: Thread, wrong: WrongStamp | null): void {
-    if (wrong !== null) memoryManagementStop(this.#kernel, thread, { kind: "wrongPage", ...wrong } satisfies PageViolation);
+    if (wrong !== null)
+      memoryManagementStop(this.#kernel, thread, { kind: "wrongPage", ...wrong } satisfies PageViolation);
   }
 
   #mapLarge(process: Process, stamped: (place: bigint, pages: number) => StampedPages): StampedPages {
