@@ -21,5 +21,13 @@ export {
   type Refusal,
   type TranslationEngine,
 } from "./translation/engine.ts";
+export {
+  FLUSH_ALL_ADDRESS_SPACES,
+  FLUSH_ALL_PROCESSORS,
+  FLUSH_NON_GLOBAL_ONLY,
+  type FlushListResult,
+  type FlushStatus,
+  type FlushTarget,
+} from "./translation/flush-target.ts";
 export { type ShadowOptions, ShadowPageTables } from "./translation/shadow/index.ts";
 export type { VirtualProcessor } from "./virtual-processor.ts";

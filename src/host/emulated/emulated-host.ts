@@ -4,18 +4,21 @@ import {
   armForNextStart,
   driverFile,
   Guest,
+  type PageExchange,
   type Procedure,
   TICKS_PER_SECOND,
   type UserProcess,
 } from "../../guest/index.ts";
 import { Hypervisor, type Partition } from "../../hypervisor/index.ts";
 import type { ArmedCheck, CrashNote, Host, HostEvent, HostPartition, HostProcessor, PartitionState } from "../host.ts";
+import { HostPageExchange } from "./page-exchange.ts";
 import type { Scenario, ScenarioPartition } from "./scenario/schema.ts";
 
 /** A partition, the guest in it, and where its clock stands against the host's. */
 interface Machine {
   readonly wanted: ScenarioPartition;
   readonly partition: Partition;
+  readonly exchange: PageExchange;
   guest: Guest;
   boot: number;
   /** Host time of the guest's start, moved on by every pause; in 100 ns. */
@@ -43,6 +46,7 @@ export class EmulatedHost implements Host {
   readonly scenario: Scenario;
   readonly seed: number;
   readonly #hypervisor: Hypervisor;
+  readonly #exchange: HostPageExchange;
   readonly #dumper: Partition;
   readonly #machines = new Map<string, Machine>();
   readonly #started: HostEvent[] = [];
@@ -62,6 +66,7 @@ export class EmulatedHost implements Host {
     this.seed = options.seed ?? scenario.seed;
     this.startedAt = new Date(scenario.clock);
     this.#hypervisor = new Hypervisor({ memoryBytes: scenario.host.memory });
+    this.#exchange = new HostPageExchange(this.#hypervisor);
     this.#dumper = this.#hypervisor.createPartition({
       name: scenario.dumpPartition.name,
       memoryBytes: scenario.dumpPartition.memory,
@@ -117,7 +122,7 @@ export class EmulatedHost implements Host {
     machine.paused = false;
     machine.startedAt = this.#now;
     machine.until = this.#now + this.#bootTicks;
-    machine.guest = this.#bootGuest(machine.wanted, machine.partition, machine.boot);
+    machine.guest = this.#bootGuest(machine.wanted, machine.partition, machine.exchange, machine.boot);
     this.#announce(machine);
   }
 
@@ -151,6 +156,12 @@ export class EmulatedHost implements Host {
       guestEvents: this.#events,
       checkRecordsWritten: guests.reduce((sum, guest) => sum + guest.checkRecordsWritten, 0),
     };
+  }
+
+  partitionCounters(): Readonly<Record<string, Readonly<Record<string, number>>>> {
+    return Object.fromEntries(
+      [...this.#machines].map(([name, { partition }]) => [name, partition.counters()] as const),
+    );
   }
 
   async close(): Promise<void> {
@@ -220,11 +231,14 @@ export class EmulatedHost implements Host {
       name: wanted.name,
       memoryBytes: wanted.memory,
       processors: wanted.processors,
+      engine: wanted.engine,
     });
-    const guest = this.#bootGuest(wanted, partition, 1);
+    const exchange = this.#exchange.of(partition);
+    const guest = this.#bootGuest(wanted, partition, exchange, 1);
     const machine: Machine = {
       wanted,
       partition,
+      exchange,
       guest,
       boot: 1,
       startedAt: 0,
@@ -236,7 +250,7 @@ export class EmulatedHost implements Host {
     this.#announce(machine);
   }
 
-  #bootGuest(wanted: ScenarioPartition, partition: Partition, boot: number): Guest {
+  #bootGuest(wanted: ScenarioPartition, partition: Partition, exchange: PageExchange, boot: number): Guest {
     return new Guest({
       partition,
       boot,
@@ -245,12 +259,14 @@ export class EmulatedHost implements Host {
       systemPtes: wanted.systemPtes,
       procedures: this.#procedures,
       drivers: wanted.drivers.map(driverFile),
-      processes: wanted.processes.map(
-        ({ name, memory, private: isPrivate, canary }): UserProcess => ({
+      exchange,
+      processes: wanted.processes.flatMap(({ name, memory, private: isPrivate, canary, work, count }) =>
+        Array<UserProcess>(count).fill({
           name,
           memoryBytes: memory,
           private: isPrivate,
           canary: canary ?? null,
+          work: work ?? null,
         }),
       ),
     });
