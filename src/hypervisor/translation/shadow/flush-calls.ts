@@ -1,3 +1,4 @@
+import { bitsOf } from "../flush-journal.ts";
 import {
   FLUSH_ALL_ADDRESS_SPACES,
   type FlushHypercalls,
@@ -43,6 +44,7 @@ export class FlushCalls implements FlushHypercalls {
     if (!isFlushTarget("space", target, this.#maxPhysicalAddressBits)) return "invalid-parameter";
     const processors = namedProcessors(target, this.#tables.shootdown.processors);
     if (this.#isInhibited(processors)) return "inhibited";
+    this.#record(target, processors, 0n, 0);
     if ((target.flags & FLUSH_ALL_ADDRESS_SPACES) !== 0) {
       this.#counters.addressDomainFlushes++;
       this.#tables.flushAll();
@@ -60,7 +62,11 @@ export class FlushCalls implements FlushHypercalls {
     if (this.#isInhibited(processors)) return { status: "inhibited", done: 0 };
     this.#tables.synchronizeFlags();
     const spaces = this.#spacesOf(target);
-    for (const entry of list) this.#flushRange(entry, spaces, processors);
+    for (const entry of list) {
+      const { start, pages } = listedPages(entry);
+      this.#record(target, processors, start, pages);
+      this.#flushRange(entry, spaces, processors);
+    }
     if ((target.flags & FLUSH_ALL_ADDRESS_SPACES) !== 0) this.#counters.globalGvaRangeFlushes += list.length;
     else this.#counters.localGvaRangeFlushes += list.length;
     return { status: "done", done: list.length };
@@ -80,6 +86,17 @@ export class FlushCalls implements FlushHypercalls {
     }
     const range = { ...halvesOf(start), pages };
     for (const processor of processors) this.#tables.shootdown.range(processor, range);
+  }
+
+  #record({ flags, addressSpace }: FlushTarget, processors: readonly number[], start: bigint, pages: number): void {
+    const all = (flags & FLUSH_ALL_ADDRESS_SPACES) !== 0;
+    this.#tables.recordFlush({
+      scope: all ? "all" : "space",
+      of: all ? 0 : Number(addressSpace),
+      ...halvesOf(start),
+      pages,
+      processors: bitsOf(processors),
+    });
   }
 
   #isInhibited(processors: readonly number[]): boolean {
