@@ -102,7 +102,9 @@ export class TlbEngine extends CachingEngine implements TranslationEngine {
     }
     // Where nothing changed, CR3 was loaded with what it held.
     const loaded = cr3 !== previous.cr3 || (cr0Changes | cr4Changes | eferChanges) === 0;
-    if (loaded && !keep) this.#flushSpace(this.#pcid());
+    // Another space under the same identifier cannot be told from the one before, whatever is to be kept.
+    const indistinct = cr3 !== previous.cr3 && pcidOf(previous) === this.#pcid();
+    if (loaded && (!keep || indistinct)) this.#flushSpace(this.#pcid());
   }
 
   invalidatePage(_high: number, low: number): void {
@@ -252,6 +254,10 @@ export class TlbEngine extends CachingEngine implements TranslationEngine {
   }
 
   #pcid(): number {
-    return (this.#state.cr4 & CR4_PCIDE) !== 0 ? this.#state.cr3 & 0xfff : 0;
+    return pcidOf(this.#state);
   }
+}
+
+function pcidOf({ cr3, cr4 }: Readonly<PagingState>): number {
+  return (cr4 & CR4_PCIDE) !== 0 ? cr3 & 0xfff : 0;
 }

@@ -7,6 +7,7 @@ import {
   CR4_PKE,
   CR4_SMEP,
   FAULT_NONE,
+  FAULT_PAGE,
   type PagingState,
 } from "../../../paging/index.ts";
 import { MAP_FRAME, MAX_PHYSICAL_ADDRESS_BITS } from "../../frame-map.ts";
@@ -189,6 +190,10 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
       return address;
     }
     this.#counters.reflectedGuestPageFaults++;
+    if (this.#walk.refusal === FAULT_PAGE) {
+      this.#tables.forgetFaulted(this.#space!, high, low);
+      this.dropAddress(low);
+    }
     this.refusal = this.#walk.refusal;
     this.errorCode = this.#walk.errorCode;
     this.guestPhysicalAddress = this.#walk.guestPhysicalAddress;

@@ -222,6 +222,31 @@ export class ShadowPageTables {
     for (const space of spaces) this.#flushPageOf(space, high, low, false);
   }
 
+  /**
+   * A fault takes what was remembered of its address out of the address space (paging.md A2, rule 15): the page, and on the way
+   * to it what is no longer as the guest has it.
+   */
+  forgetFaulted(space: AddressSpace, high: number, low: number): void {
+    const { pool, frames } = this;
+    this.lazy.writeBack();
+    for (const root of space.roots.values()) {
+      if (!isCanonical(pool.level[root]!, high)) continue;
+      for (let page = root, level = pool.level[root]!; level > 1; level--) {
+        const index = tableIndex(level, high, low);
+        const entry = page * ENTRIES + index;
+        const state = pool.entries[entry * WORDS + STATE]!;
+        if ((state & LINK) === 0 || (pool.role[state >>> CHILD_SHIFT]! & ROLE_DIRECT) !== 0) break;
+        const word = pool.tableWord[page]! + index * 2;
+        if (!standsFor(pool, entry, frames.words[word]!, frames.words[word + 1]!)) {
+          pool.drop(entry);
+          break;
+        }
+        page = state >>> CHILD_SHIFT;
+      }
+    }
+    this.#dropPage(space, high, low, false);
+  }
+
   #tick(): number {
     this.pool.now = this.writes.tick();
     return this.pool.now;
@@ -229,6 +254,11 @@ export class ShadowPageTables {
 
   /** Flushes a page of one address space; with a large page, all of it. */
   #flushPageOf(space: AddressSpace, high: number, low: number, onlyGlobal: boolean): void {
+    this.#dropPage(space, high, low, onlyGlobal);
+    if (!onlyGlobal) space.waysFlushedAt = this.pool.now;
+  }
+
+  #dropPage(space: AddressSpace, high: number, low: number, onlyGlobal: boolean): void {
     const { pool } = this;
     for (const root of space.roots.values()) {
       if (!isCanonical(pool.level[root]!, high)) continue;
@@ -245,7 +275,6 @@ export class ShadowPageTables {
         break;
       }
     }
-    if (!onlyGlobal) space.waysFlushedAt = this.ways.now;
   }
 
   /**
