@@ -47,6 +47,8 @@ export class ShadowPool {
   /** Links that lead here, and address spaces that begin here. */
   references = new Int32Array(0);
   used = 0;
+  /** Moves on whenever a link is taken out: a way through shadow pages that was found before may lead elsewhere now. */
+  linkChanges = 0;
   /** Serial number of this partition's last flush. */
   now = 1;
 
@@ -192,6 +194,7 @@ export class ShadowPool {
     if ((state & LINK) !== 0) {
       const child = state >>> CHILD_SHIFT;
       this.references[child]!--;
+      this.linkChanges = (this.linkChanges + 1) | 0;
       this.#remove(this.parents, child, entry);
     } else if (this.entries[at] !== 0) this.#remove(this.mappers, this.guestFrame(entry), entry);
     this.occupied[entry >>> 5]! &= ~(1 << (entry & 31));

@@ -16,6 +16,15 @@ const TO_CHILD = CHILD_SHIFT;
 const DIRECT = ROLE_DIRECT;
 const INDEX = 511;
 
+/** Ways that are remembered, by 2 MiB of linear addresses; words of one: topmost page, address, changes of links, page. */
+const WAYS = 64;
+const WAY_WORDS = 5;
+const AT_ROOT = 0;
+const AT_HIGH_HALF = 1;
+const AT_REGION = 2;
+const AT_CHANGES = 3;
+const AT_PAGE = 4;
+
 /**
  * The ways through shadow pages, from the topmost to a leaf. What lies on a way is used as a processor uses what it has
  * cached; a flush makes it doubtful, and then each page is compared with its guest table before it is used again.
@@ -26,6 +35,9 @@ export class Ways {
 
   readonly #pool: ShadowPool;
   readonly #words: Int32Array;
+  /** The last ways to pages of level 1, and since which flush all pages above have been compared. */
+  readonly #last = new Int32Array(WAYS * WAY_WORDS).fill(NONE);
+  readonly #comparedSince = new Float64Array(WAYS);
 
   constructor(pool: ShadowPool, frames: GuestFrames) {
     this.#pool = pool;
@@ -43,21 +55,56 @@ export class Ways {
    */
   lookup(space: AddressSpace, root: number, high: number, low: number, counters: ShadowCounters): number {
     this.reached = NOWHERE;
-    const { entries, validatedAt, level: levels, role } = this.#pool;
+    const way = wayOf(high, low);
+    const last = this.#last;
+    const at = way * WAY_WORDS;
+    const known =
+      last[at + AT_ROOT] === root &&
+      last[at + AT_HIGH_HALF] === high &&
+      last[at + AT_REGION] === low >>> 21 &&
+      last[at + AT_CHANGES] === this.#pool.linkChanges &&
+      this.#comparedSince[way]! >= space.waysFlushedAt;
+    if (known) return this.#leaf(space, last[at + AT_PAGE]!, low, counters);
+    return this.#walk(space, root, high, low, counters);
+  }
+
+  #walk(space: AddressSpace, root: number, high: number, low: number, counters: ShadowCounters): number {
+    const { entries, validatedAt, level: levels } = this.#pool;
     if (root < 0 || !isCanonical(levels[root]!, high)) return NOWHERE;
-    const { waysFlushedAt, flushedAt } = space;
+    const { waysFlushedAt } = space;
+    let compared = Number.POSITIVE_INFINITY;
     let page = root;
     let level = levels[root]!;
     let index = (level === 5 ? high >>> 16 : high >>> 7) & INDEX;
     for (; level > 1; level--) {
       if (validatedAt[page]! < waysFlushedAt) this.validate(page, counters);
+      if (validatedAt[page]! < compared) compared = validatedAt[page]!;
       const at = (page * FULL + index) * STRIDE;
       const state = entries[at + AT_STATE]!;
       if ((state & IS_LINK) === 0) return entries[at] === 0 ? NOWHERE : page * FULL + index;
       page = state >>> TO_CHILD;
       index = (level === 3 ? low >>> 21 : level === 4 ? (low >>> 30) | (high << 2) : high >>> 7) & INDEX;
     }
-    if (validatedAt[page]! < flushedAt) this.validate(page, counters);
+    this.#remember(root, high, low, page, compared);
+    return this.#leaf(space, page, low, counters);
+  }
+
+  #remember(root: number, high: number, low: number, page: number, compared: number): void {
+    const way = wayOf(high, low);
+    const last = this.#last;
+    const at = way * WAY_WORDS;
+    last[at + AT_ROOT] = root;
+    last[at + AT_HIGH_HALF] = high;
+    last[at + AT_REGION] = low >>> 21;
+    last[at + AT_CHANGES] = this.#pool.linkChanges;
+    last[at + AT_PAGE] = page;
+    this.#comparedSince[way] = compared;
+  }
+
+  /** The last step: from a page of level 1. */
+  #leaf(space: AddressSpace, page: number, low: number, counters: ShadowCounters): number {
+    const { entries, validatedAt, role } = this.#pool;
+    if (validatedAt[page]! < space.flushedAt) this.validate(page, counters);
     const entry = page * FULL + ((low >>> 12) & INDEX);
     if (entries[entry * STRIDE] !== 0) return entry;
     if ((role[page]! & DIRECT) === 0) this.reached = page;
@@ -95,4 +142,8 @@ export class Ways {
 /** Whether a guest entry is what a shadow entry was made of; flags may have come on, but none gone. */
 function stillExplains(now: number, then: number): boolean {
   return ((now ^ then) & ~GUEST_FLAGS) === 0 && (then & GUEST_FLAGS & ~now) === 0;
+}
+
+function wayOf(high: number, low: number): number {
+  return ((low >>> 21) ^ (high << 3)) & (WAYS - 1);
 }
