@@ -6,12 +6,12 @@ export default class BenchPaging extends StopcodeCommand {
   static override description =
     `Four parts, each through the engines it concerns: the pure walk, the walk behind a tagged TLB, shadow page tables.
 
-access   8 bytes read and written at random in sets of 16 KiB to 256 MiB, one access at a time, and in runs, where addresses are
-         translated together before they are used
-fills    what a hidden fault costs that fills one leaf of the shadow tables, and a leaf where it fills 32
-streams  hidden faults, flag writes and times of a sequential stream, and of the traces given: address streams (lines "l|s 0xADDRESS
-         N") and strings of page numbers ("*" is a checkpoint), packed by gzip or not; the strings under one to four address spaces
-large    which 2 MiB regions of a partition are mapped large within one fill, and how fast they are split and put together again
+access: 8 bytes at random in 16 KiB to 256 MiB, one by one, and in runs (translated together before use).
+fills: a hidden fault that fills one leaf of the shadow tables, and a leaf where it fills 32.
+streams: hidden faults, flag writes, times and refills of a sequential stream, a loop, and the traces given.
+large: which 2 MiB regions of a partition are mapped large within one fill, and how fast they are split and joined.
+
+A trace is an address stream (lines "l|s 0xADDRESS N") or a string of page numbers ("*" for a checkpoint), packed by gzip or not.
 
 Every figure stands beside the raw typed-array access of the same run, and beside its goal where it has one: look at the ratios,
 the times are this machine's. It takes two to three minutes; on a machine that does other work the figures say little.`;

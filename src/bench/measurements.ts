@@ -55,7 +55,7 @@ export function accessMeasurement(engine: EngineKind, bytes: number, largePages:
 
 export function fillMeasurement(task: FillTask): Measurement {
   return {
-    what: `shadow fills, ${task.batch} a fault, in ${task.order} order`,
+    what: `shadow fills, ${task.batch} a fault, ${task.order}${task.untouched ? ", with a flag to be set" : ""}`,
     seconds: 2,
     async measure() {
       const times = await performed({ work: "fills", ...task });

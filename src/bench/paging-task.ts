@@ -39,5 +39,7 @@ export function performed<T extends PagingTask>(task: T): Promise<PagingResults[
   return new Promise((resolve, reject) => {
     worker.once("message", resolve);
     worker.once("error", reject);
+    // Without effect where an answer came before.
+    worker.once("exit", (code) => reject(new Error(`a worker ended with ${code} before it had measured anything`)));
   });
 }

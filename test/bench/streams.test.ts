@@ -39,8 +39,11 @@ describe("hidden faults of a stream", () => {
   });
 
   withPeers({ data: "traces/caffeine/address" }).it.each([
+    ["gcc", 294],
     ["gzip", 39_856],
     ["mcf", 1442],
+    ["swim", 135],
+    ["twolf", 89],
   ])("are at least 4 times fewer on the address stream of %s, which has %i pages", (name, pages) => {
     const counts = streamCounts(programStream(name));
     expect(counts.pages).toBe(pages);

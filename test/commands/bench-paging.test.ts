@@ -32,7 +32,7 @@ describe("bench paging", () => {
     expect(stdout).toMatch(/✗ {2}hidden faults of scattered +1x fewer +at least 4x fewer +missed/);
     expect(stdout).toMatch(/✓ {2}hidden faults of sequential +32x fewer +at least 20x fewer +met/);
     expect(bench(...args, "--check").status).toBe(1);
-  });
+  }, 180_000);
 
   it("refuses a trace with its file and line, and one that would not be measured, before it begins", () => {
     writeFileSync(folder.in("wrong.trace"), "l 0x10 1\nl ten 1\n");

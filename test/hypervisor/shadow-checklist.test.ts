@@ -145,6 +145,14 @@ describe("shadow paging 1.4: batched population", () => {
     expect(intercepts(processor)).toBe(3);
   });
 
+  it("1.4/9: neighbours that lie scattered in the table count as those that lie side by side do", () => {
+    const { machine, processor } = shadowPartition({ batch: 8 });
+    const pages = Array.from({ length: 16 }, (_, number) => 10 + number * 31);
+    for (const page of pages) machine.setEntry(leafAt(ONE, page), pte(0x100 + page, TOUCHED));
+    for (const page of pages.toReversed()) expect(processor.at(page * PAGE)).toBe(machine.spa((0x100 + page) * PAGE));
+    expect(intercepts(processor)).toBe(2);
+  });
+
   it("1.4/10, 11: a neighbour that is not present, or not accessed, is not filled, and stays as it is", () => {
     const { machine, processor } = run(40, 8);
     machine.setEntry(leafAt(ONE, 42), 0n);

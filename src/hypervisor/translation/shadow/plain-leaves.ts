@@ -48,9 +48,10 @@ export class PlainLeaves {
   /**
    * Fills entries of a shadow page of level 1 that has a guest table, those that are empty and plain: present, accessed, no
    * reserved bit, the frame mapped. Without the dirty flag they allow no write: the first one has to come by (rule 10).
+   * @param most how many at most
    * @returns how many
    */
-  fill(page: number, from: number, to: number): number {
+  fill(page: number, from: number, to: number, most: number): number {
     const pool = this.#pool;
     const words = this.#words;
     const map = this.#map;
@@ -65,7 +66,7 @@ export class PlainLeaves {
     let lastHigh = 0;
     let allowed = 0;
     let state = 0;
-    for (let index = from | 0; index < to; index = (index + 1) | 0) {
+    for (let index = from | 0; index < to && filled < most; index = (index + 1) | 0) {
       const entry = page * FULL + index;
       const at = entry * STRIDE;
       const low = words[table + index * 2]!;
