@@ -67,13 +67,17 @@ export class Leaves {
    * Fills neighbours: upwards to the end of the table, then downwards, until there are as many as a batch may have. A guest's
    * pages lie scattered in a table, and those that are not there cost one look each. Only what a processor could
    * have cached without the guest's noticing: accessed before, and not writable before it is dirty (1.4/10 to 14).
+   * A table where all was found is not looked through again before something is taken out or compared.
    */
   #fillAhead(page: number, index: number, counters: ShadowCounters): void {
+    const { exhausted } = this.#pool;
+    if (exhausted[page] === 1) return;
     const most = this.#batch - 1;
     const near = Math.max(0, index - most);
     let filled = this.#fillRange(page, index + 1, ENTRIES, most);
     if (filled < most) filled += this.#fillRange(page, near, index, most - filled);
     if (filled < most) filled += this.#fillRange(page, 0, near, most - filled);
+    if (filled < most) exhausted[page] = 1;
     counters.smallPageTlbFills += filled;
     counters.populatedAhead += filled;
   }

@@ -46,6 +46,8 @@ export class ShadowPool {
   base = new Int32Array(0);
   /** Links that lead here, and address spaces that begin here. */
   references = new Int32Array(0);
+  /** Whether a table has no entries left that could be filled ahead. */
+  exhausted = new Uint8Array(0);
   used = 0;
   /** Moves on whenever a link is taken out: a way through shadow pages that was found before may lead elsewhere now. */
   linkChanges = 0;
@@ -95,6 +97,7 @@ export class ShadowPool {
     this.role[page] = role;
     this.piece[page] = piece;
     this.base[page] = 0;
+    this.exhausted[page] = 0;
     this.references[page] = 0;
     this.shadows[source >>> 9]!++;
     this.#byKey.set(keyOf(source, level, role, piece), page);
@@ -198,6 +201,7 @@ export class ShadowPool {
       this.#remove(this.parents, child, entry);
     } else if (this.entries[at] !== 0) this.#remove(this.mappers, this.guestFrame(entry), entry);
     this.occupied[entry >>> 5]! &= ~(1 << (entry & 31));
+    this.exhausted[entry >>> 9] = 0;
     this.entries[at] = 0;
     this.entries[at + STATE] = state & QUEUED;
   }
@@ -259,6 +263,7 @@ export class ShadowPool {
     this.role = grown(this.role, new Uint16Array(capacity));
     this.source = grown(this.source, new Int32Array(capacity));
     this.tableWord = grown(this.tableWord, new Int32Array(capacity));
+    this.exhausted = grown(this.exhausted, new Uint8Array(capacity));
     this.base = grown(this.base, new Int32Array(capacity));
     this.references = grown(this.references, new Int32Array(capacity));
     this.piece = grown(this.piece, new Int32Array(capacity));
