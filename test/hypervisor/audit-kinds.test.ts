@@ -30,19 +30,99 @@ function rowOfPage3({ partitions: [web] }: ChangingState): number {
 }
 
 const CHANGES: readonly [string, string, (state: ChangingState) => void][] = [
-  ["wrong-rights", "a write is allowed", (state) => { state.partitions[0]!.shadowEntries[rowOfPage3(state) + 1]! |= 0o2222; }],
-  ["wrong-frame", "another host frame", (state) => { state.partitions[0]!.shadowEntries[rowOfPage3(state) + 1]! ^= 0x1000; }],
-  ["stale-entry", "another guest entry", (state) => { state.partitions[0]!.shadowEntries[rowOfPage3(state) + 3]! ^= 0x200; }],
-  ["reverse-map", "the chain goes elsewhere", (state) => { state.partitions[0]!.shadowEntries[rowOfPage3(state) + 5] = 7; }],
-  ["reference-count", "one reference too many", (state) => { state.partitions[0]!.shadowPages[0]!.references++; }],
-  ["over-budget", "a smaller budget", (state) => { state.partitions[0]!.partition[0]!.budget = 2; }],
-  ["broken-link", "a child of another table", (state) => { state.partitions[0]!.shadowPages.at(-1)!.source += 512; }],
-  ["lost-flush", "a space that has not seen a flush", (state) => { state.partitions[0]!.spaces[0]!.flushedAt = 1; }],
-  ["leak", "counted, and no device", (state) => { state.pending[0]!.count++; }],
-  ["count-underflow", "taken below zero", (state) => { state.sharedPages[0]!.count = 0xffff_ffff; }],
-  ["use-after-unmap", "a device nobody counted", (state) => { state.requestPages = []; state.sharedPages = []; state.pending = []; }],
-  ["exclusion", "closed while it is at work", (state) => { state.openRuns = []; }],
-  ["slot", "a slot that counts as free", (state) => { state.sharedPages[0]!.slotIsFree = 1; }],
+  [
+    "wrong-rights",
+    "a write is allowed",
+    (state) => {
+      state.partitions[0]!.shadowEntries[rowOfPage3(state) + 1]! |= 0o2222;
+    },
+  ],
+  [
+    "wrong-frame",
+    "another host frame",
+    (state) => {
+      state.partitions[0]!.shadowEntries[rowOfPage3(state) + 1]! ^= 0x1000;
+    },
+  ],
+  [
+    "stale-entry",
+    "another guest entry",
+    (state) => {
+      state.partitions[0]!.shadowEntries[rowOfPage3(state) + 3]! ^= 0x200;
+    },
+  ],
+  [
+    "reverse-map",
+    "the chain goes elsewhere",
+    (state) => {
+      state.partitions[0]!.shadowEntries[rowOfPage3(state) + 5] = 7;
+    },
+  ],
+  [
+    "reference-count",
+    "one reference too many",
+    (state) => {
+      state.partitions[0]!.shadowPages[0]!.references++;
+    },
+  ],
+  [
+    "over-budget",
+    "a smaller budget",
+    (state) => {
+      state.partitions[0]!.partition[0]!.budget = 2;
+    },
+  ],
+  [
+    "broken-link",
+    "a child of another table",
+    (state) => {
+      state.partitions[0]!.shadowPages.at(-1)!.source += 512;
+    },
+  ],
+  [
+    "lost-flush",
+    "a space that has not seen a flush",
+    (state) => {
+      state.partitions[0]!.spaces[0]!.flushedAt = 1;
+    },
+  ],
+  [
+    "leak",
+    "counted, and no device",
+    (state) => {
+      state.pending[0]!.count++;
+    },
+  ],
+  [
+    "count-underflow",
+    "taken below zero",
+    (state) => {
+      state.sharedPages[0]!.count = 0xffff_ffff;
+    },
+  ],
+  [
+    "use-after-unmap",
+    "a device nobody counted",
+    (state) => {
+      state.requestPages = [];
+      state.sharedPages = [];
+      state.pending = [];
+    },
+  ],
+  [
+    "exclusion",
+    "closed while it is at work",
+    (state) => {
+      state.openRuns = [];
+    },
+  ],
+  [
+    "slot",
+    "a slot that counts as free",
+    (state) => {
+      state.sharedPages[0]!.slotIsFree = 1;
+    },
+  ],
 ];
 
 describe("crash-analysis hooks (systems.md 1.4, 3.4/13): each kind of contradiction is called by its name", () => {
