@@ -2,7 +2,7 @@ import { StopcodeError } from "../../../binary/index.ts";
 import { CR4_PCIDE, ENTRY_ACCESSED, ENTRY_GLOBAL, type PagingState, tableIndex } from "../../../paging/index.ts";
 import { type GuestFrames, HOLE, MAP_FRAME, MAX_PHYSICAL_ADDRESS_BITS } from "../../frame-map.ts";
 import { LargePages } from "../../large-pages/index.ts";
-import { FlushJournal, type FlushRecord } from "../flush-journal.ts";
+import { FlushJournal, type FlushScope } from "../flush-journal.ts";
 import { TableWrites } from "../table-writes.ts";
 import { type AddressSpace, AddressSpaces } from "./address-spaces.ts";
 import type { ShadowCounters } from "./counters.ts";
@@ -101,7 +101,7 @@ export class ShadowPageTables {
     this.frames = frames;
     this.writes = options.writes ?? new TableWrites(frames.words.length / WORDS_OF_FRAME);
     this.maxPhysicalAddressBits = options.maxPhysicalAddressBits ?? MAX_PHYSICAL_ADDRESS_BITS;
-    this.pool = new ShadowPool(guestFrames, budgetPages);
+    this.pool = new ShadowPool(guestFrames, budgetPages, this.writes);
     this.lazy = new LazyFlags(this.pool, frames);
     this.walk = new GuestWalk(frames, this.maxPhysicalAddressBits);
     this.ways = new Ways(this.pool, frames);
@@ -189,14 +189,22 @@ export class ShadowPageTables {
   }
 
   /** Writes down what is about to be flushed: nothing that is older than this call may be used after the flush. */
-  recordFlush(flush: Omit<FlushRecord, "serial">): void {
-    this.journal.record({ serial: this.#tick(), ...flush });
+  recordFlush(
+    scope: FlushScope,
+    of: number,
+    high: number,
+    low: number,
+    pages: number,
+    processorsLow: number,
+    processorsHigh: number,
+  ): void {
+    this.journal.record(this.writes.tick(), scope, of, high, low, pages, processorsLow, processorsHigh);
   }
 
   /** Flushes every entry of an address space. */
   flushSpace(space: AddressSpace): void {
     this.lazy.writeBack();
-    space.flushedAt = space.waysFlushedAt = this.#tick();
+    space.flushedAt = space.waysFlushedAt = this.writes.tick();
   }
 
   /** Flushes every entry of all address spaces of a process-context identifier. */
@@ -211,14 +219,14 @@ export class ShadowPageTables {
   /** Flushes a page in all address spaces of an identifier, and where it is global in all others. @param pcid -1 for all */
   flushPage(pcid: number, high: number, low: number): void {
     this.lazy.writeBack();
-    this.#tick();
+    this.writes.tick();
     for (const space of this.spaces) this.#flushPageOf(space, high, low, pcid !== -1 && space.pcid !== pcid);
   }
 
   /** Flushes a page in these address spaces; other pages and the other spaces keep what they have. */
   flushPageIn(spaces: readonly AddressSpace[], high: number, low: number): void {
     this.lazy.writeBack();
-    this.#tick();
+    this.writes.tick();
     for (const space of spaces) this.#flushPageOf(space, high, low, false);
   }
 
@@ -247,15 +255,10 @@ export class ShadowPageTables {
     this.#dropPage(space, high, low, false);
   }
 
-  #tick(): number {
-    this.pool.now = this.writes.tick();
-    return this.pool.now;
-  }
-
   /** Flushes a page of one address space; with a large page, all of it. */
   #flushPageOf(space: AddressSpace, high: number, low: number, onlyGlobal: boolean): void {
     this.#dropPage(space, high, low, onlyGlobal);
-    if (!onlyGlobal) space.waysFlushedAt = this.pool.now;
+    if (!onlyGlobal) space.waysFlushedAt = this.ways.now;
   }
 
   #dropPage(space: AddressSpace, high: number, low: number, onlyGlobal: boolean): void {

@@ -44,7 +44,7 @@ export class Ways {
     this.#words = frames.words;
   }
 
-  /** Serial number of the last flush. */
+  /** Serial number of the last flush or write to a guest table. */
   get now(): number {
     return this.#pool.now;
   }
@@ -135,6 +135,7 @@ export class Ways {
         else entries[at + GUEST_LOW] = words[word]!;
       }
     pool.validatedAt[page] = this.now;
+    pool.exhausted[page] = 0;
     counters.pageTableValidations++;
   }
 }
