@@ -14,11 +14,16 @@ export const REFUSED_BY_GUEST_MAP = 3;
 /** `FAULT_NONE`, `FAULT_PAGE`, `FAULT_GENERAL_PROTECTION` of src/paging, or `REFUSED_BY_GUEST_MAP`. */
 export type Refusal = Fault | typeof REFUSED_BY_GUEST_MAP;
 
+/** To be added to an access: it touches nothing but the eight aligned bytes that its address lies in. */
+export const WITHIN_ENTRY = 1 << 5;
+/** With it and to be added to a write: all eight of them are overwritten, and what was there is not read. */
+export const WHOLE_ENTRY = 1 << 6;
+
 /** One processor's translation. Methods on the way of an access allocate nothing and know no bigint. */
 export interface TranslationEngine {
   /**
-   * System physical byte address for an access (`ACCESS_…` bits) to the linear address `high:low`; -1 when it is refused,
-   * with the reason in the fields below. Accessed and dirty flags are the guest's to see at every point where it could look.
+   * System physical byte address for an access (`ACCESS_…` bits, and how far it goes, where that is known) to the linear address
+   * `high:low`; -1 when it is refused, with the reason in the fields below. The access follows at once. Accessed and dirty flags are the guest's to see at every point where it could look.
    */
   translate(high: number, low: number, access: number): number;
 

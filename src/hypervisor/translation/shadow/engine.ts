@@ -31,6 +31,7 @@ const IS_LARGE = LARGE;
 const IS_GLOBAL = GLOBAL;
 const TO_TABLE = TABLE;
 const PGE = CR4_PGE;
+const KIND = ACCESS_BIT.length - 1;
 
 export interface ShadowEngineOptions {
   /** Of the partition; all its processors have the same. */
@@ -80,7 +81,6 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
 
   controlChanged(previous: Readonly<PagingState>, keep: boolean): void {
     const { cr0, cr3, cr4, efer } = this.#state;
-    const tables = this.#tables;
     this.#walk.controlChanged();
     const isLoadOfCr3 = cr0 === previous.cr0 && cr4 === previous.cr4 && efer === previous.efer;
     const gone = previous.cr4 & ~cr4;
@@ -91,7 +91,6 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
     else if (isLoadOfCr3 && !keep) this.#flushPcid(this.#pcid);
     if (isLoadOfCr3 && cr3 !== previous.cr3) this.#counters.addressSpaceSwitches++;
     this.#leave();
-    tables.synchronizeFlags();
   }
 
   invalidatePage(high: number, low: number): void {
@@ -128,7 +127,7 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
   }
 
   protected override miss(high: number, low: number, access: number): number {
-    const needed = ACCESS_BIT[access]!;
+    const needed = ACCESS_BIT[access & KIND]!;
     const tables = this.#tables;
     const space = this.#space!;
     if (this.#rootsVersion !== tables.rootsVersion) {
@@ -167,7 +166,7 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
       this.rememberSmall(high, low, access, address, global);
     } else if (tables.lazy.isBehind(guestFrame)) {
       this.#counters.pageTableAccessIntercepts++;
-      tables.synchronizeFlags();
+      tables.lazy.beforeAccess(guestFrame, low & 0xfff, access);
     }
     return address;
   }

@@ -85,7 +85,6 @@ export class FlushCalls {
     if (!this.#isValid(target, LIST_FLAGS)) return { status: "invalid-parameter", done: 0 };
     const processors = this.#processorsOf(target);
     if (this.#isInhibited(processors)) return { status: "inhibited", done: 0 };
-    this.#tables.synchronizeFlags();
     const spaces = this.#spacesOf(target);
     for (const entry of list) this.#flushRange(entry, spaces, processors);
     if ((target.flags & FLUSH_ALL_ADDRESS_SPACES) !== 0) this.#counters.globalGvaRangeFlushes += list.length;

@@ -7,8 +7,8 @@ import {
   LINK,
   NEXT,
   PAGE_WORDS,
+  PENDING,
   PREVIOUS,
-  QUEUED,
   STATE,
   TABLE,
   WORDS,
@@ -58,6 +58,7 @@ export class ShadowPool {
   #parents = new Int32Array(0);
   readonly #byKey = new Map<number, number>();
   readonly #free: number[] = [];
+  #beforeDrop: (entry: number) => void = () => {};
 
   /** @param guestFrames frames of the partition */
   constructor(guestFrames: number, budget: number) {
@@ -65,6 +66,11 @@ export class ShadowPool {
     this.mappers = new Int32Array(guestFrames).fill(NONE);
     this.shadows = new Uint16Array(guestFrames);
     this.#grow(Math.min(FIRST_CAPACITY, this.budget));
+  }
+
+  /** Whom to tell of an entry with pending flags that is about to go. */
+  beforeDrop(listener: (entry: number) => void): void {
+    this.#beforeDrop = listener;
   }
 
   /** Whether so many more pages can be had without taking any back. */
@@ -160,7 +166,7 @@ export class ShadowPool {
     const { entries } = this;
     const at = entry * WORDS;
     entries[at] = translation;
-    entries[at + STATE] = state | (entries[at + STATE]! & QUEUED) | (this.shadows[guestFrame] !== 0 ? TABLE : 0);
+    entries[at + STATE] = state | (this.shadows[guestFrame] !== 0 ? TABLE : 0);
     entries[at + GUEST_LOW] = guestLow;
     entries[at + GUEST_HIGH] = guestHigh;
     this.occupied[entry >>> 5]! |= 1 << (entry & 31);
@@ -169,8 +175,7 @@ export class ShadowPool {
 
   /** Sets a link where nothing is. */
   setLink(entry: number, child: number): void {
-    const at = entry * WORDS + STATE;
-    this.entries[at] = LINK | (child << CHILD_SHIFT) | (this.entries[at]! & QUEUED);
+    this.entries[entry * WORDS + STATE] = LINK | (child << CHILD_SHIFT);
     this.references[child]!++;
     this.occupied[entry >>> 5]! |= 1 << (entry & 31);
     this.#insert(this.#parents, child, entry);
@@ -180,6 +185,7 @@ export class ShadowPool {
   drop(entry: number): void {
     const at = entry * WORDS;
     const state = this.entries[at + STATE]!;
+    if ((state & PENDING) !== 0) this.#beforeDrop(entry);
     if ((state & LINK) !== 0) {
       const child = state >>> CHILD_SHIFT;
       this.references[child]!--;
@@ -187,7 +193,7 @@ export class ShadowPool {
     } else if (this.entries[at] !== 0) this.#remove(this.mappers, this.guestFrame(entry), entry);
     this.occupied[entry >>> 5]! &= ~(1 << (entry & 31));
     this.entries[at] = 0;
-    this.entries[at + STATE] = state & QUEUED;
+    this.entries[at + STATE] = 0;
   }
 
   dropAll(page: number): void {
