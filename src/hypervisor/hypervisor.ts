@@ -22,6 +22,12 @@ export class Hypervisor {
   constructor(options: { readonly memoryBytes: number }) {
     this.#memory = new HostMemory(options.memoryBytes);
     this.sharing = new PageSharing(this.#memory);
+    this.sharing.dma.beforeRun(({ frames, buffer }) => {
+      for (const { shadowTables } of this.#partitions.values()) {
+        shadowTables?.beforeDevice(frames);
+        shadowTables?.beforeDevice(buffer);
+      }
+    });
     emptyPhysicalTlb();
   }
 

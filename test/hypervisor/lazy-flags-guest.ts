@@ -34,6 +34,8 @@ const W = 2;
 const A = 0x20;
 const D = 0x40;
 const PS = 0x80;
+/** A bit that means nothing to the processor. */
+const IGNORED = 0x200;
 
 /** A number's bits, taken off from the low end. */
 function taker(number: number) {
@@ -86,7 +88,8 @@ export class LazyFlagsGuest {
     else if (kind < 54) this.#readEntry(processor, take(TABLES.length), take(PAGES));
     else if (kind === 54) this.#readTable(processor, take(TABLES.length));
     else if (kind < 58) this.#storeLeaf(processor, take(LEAF_TABLES.length), take(PAGES), take(16), take(64));
-    else if (kind < 60) this.#change(processor, take(TABLES.length), take(PAGES), take(4), take(3));
+    else if (kind === 58) this.#mark(processor, take(TABLES.length), take(PAGES), take(3));
+    else if (kind === 59) this.#change(processor, take(TABLES.length), take(PAGES), take(4), take(3));
     else if (kind < 62) this.#loadRoot(processor, ROOTS[take(2)]!, take(2) === 1);
     else if (kind === 62) this.#look(take(TABLES.length), take(PAGES), take(8));
     else this.#remap(take(PAGES), take(8));
@@ -124,13 +127,14 @@ export class LazyFlagsGuest {
     if (this.#access(processor, (WINDOW + table) * PAGE, false, 0)) this.#compareTable(TABLES[table]!);
   }
 
-  /** The guest stores an entry without having looked at it, and flushes. */
+  /** The guest stores an entry without having looked at it, a new one or the old one as unused, and flushes. */
   #storeLeaf(processor: number, leaf: number, index: number, flags: number, frame: number): void {
     const table = LEAF_TABLES[leaf]!;
     const linear = (WINDOW + TABLES.indexOf(table)) * PAGE + index * 8;
     if (!this.#access(processor, linear, true, WITHIN_ENTRY | WHOLE_ENTRY)) return;
-    const value =
-      flags === 0 ? 0 : ((0x100 + frame) << 12) | P | (flags & 1 ? W : 0) | (flags & 2 ? A : 0) | (flags > 13 ? D : 0);
+    const fresh = ((0x100 + frame) << 12) | P | (flags & 1 ? W : 0) | (flags & 2 ? A : 0) | (flags > 13 ? D : 0);
+    const unused = this.eager.entries[table * 512 + index]! & ~(A | D);
+    const value = flags === 0 ? 0 : flags < 8 ? fresh : unused;
     this.#put(table, index, value);
     this.#flushEntry(table, index, frame % 3);
   }
@@ -144,6 +148,18 @@ export class LazyFlagsGuest {
     const value = this.eager.entries[frame * 512 + index]!;
     if ((value & P) === 0) return;
     this.#put(frame, index, bit === 0 ? value ^ W : value & ~[0, A, D, A | D][bit]!);
+    if (LEAF_TABLES.includes(frame)) this.#flushEntry(frame, index, how);
+    else this.#flushAll(how);
+  }
+
+  /** The guest stores a byte of an entry that has no flags in it, without having looked. */
+  #mark(processor: number, table: number, index: number, how: number): void {
+    const frame = TABLES[table]!;
+    if (!this.#access(processor, (WINDOW + table) * PAGE + index * 8 + 1, true, WITHIN_ENTRY)) return;
+    this.#compare(frame, index);
+    const value = this.eager.entries[frame * 512 + index]!;
+    if ((value & P) === 0) return;
+    this.#put(frame, index, value ^ IGNORED);
     if (LEAF_TABLES.includes(frame)) this.#flushEntry(frame, index, how);
     else this.#flushAll(how);
   }

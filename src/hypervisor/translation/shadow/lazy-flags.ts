@@ -123,6 +123,14 @@ export class LazyFlags {
     }
   }
 
+  /** A device is about to access host frames: what is missing in them is written. */
+  beforeDevice(hostFrames: Uint32Array): void {
+    if (this.#pages === 0) return;
+    for (let page = 0; page < this.#count.length; page++)
+      if (this.#count[page] !== 0 && hostFrames.includes(this.#pool.tableWord[page]! >>> 10))
+        this.#settlePage(page, false);
+  }
+
   /** Writes all of them. */
   writeBack(): void {
     for (let page = 0; this.#pages > 0; page++) if (this.#count[page] !== 0) this.#settlePage(page, false);

@@ -179,6 +179,11 @@ export class ShadowPageTables {
     this.lazy.writeBack();
   }
 
+  /** A device is about to access these host frames, some of which may hold tables. */
+  beforeDevice(hostFrames: Uint32Array): void {
+    this.lazy.beforeDevice(hostFrames);
+  }
+
   /** A processor without paging is about to access a guest frame, which may hold a table. @param offset bytes in the frame */
   beforeUntranslated(guestFrame: number, offset: number, access: number): void {
     if (this.lazy.isBehind(guestFrame)) this.lazy.beforeAccess(guestFrame, offset, access);
