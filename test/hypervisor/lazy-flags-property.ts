@@ -36,7 +36,7 @@ export function compareLazyFlags(operations: number, progress: (done: number) =>
         const { tables } = guest;
         const { counts } = guest.eager;
         for (const count of ["everyAccess", "everyFill", "everyChange"] as const) writes[count] += counts[count];
-        writes.lazy += tables.counters()["guestTableFlagWrites"]!;
+        writes.lazy += tables.counters().guestTableFlagWrites!;
         done += OPERATIONS;
         progress(done);
       },

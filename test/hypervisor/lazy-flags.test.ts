@@ -28,10 +28,10 @@ function guest() {
   const { machine, tables, processor } = partition;
   machine.setEntry(leafAt(1, TABLE_AT), pte(4, P | W | A | D));
   for (let page = 0; page < 64; page++) machine.setEntry(leafAt(1, page), pte(0x100 + page, P | W | U));
-  const before = tables.counters()["guestTableFlagWrites"]!;
+  const before = tables.counters().guestTableFlagWrites!;
   return {
     ...partition,
-    writes: () => tables.counters()["guestTableFlagWrites"]! - before,
+    writes: () => tables.counters().guestTableFlagWrites! - before,
     /** The guest reads an entry of its page table. */
     look: (page: number) => {
       const at = processor.at(TABLE_AT * PAGE + page * 8, ENTRY);

@@ -15,7 +15,7 @@ const text = new Intl.NumberFormat("en");
 const start = performance.now();
 
 function report(name: string, writes: Readonly<Record<string, number>>, judged: readonly string[]): boolean {
-  const lazy = writes["lazy"]!;
+  const lazy = writes.lazy!;
   const parts = Object.entries(writes)
     .filter(([walker]) => walker !== "lazy")
     .map(([walker, count]) => `${walker} ${text.format(count)} (1/${(count / lazy).toFixed(1)})`);

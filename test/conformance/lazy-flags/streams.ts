@@ -82,7 +82,7 @@ export function writesOf({ addresses, stores }: Stream, slice: number): StreamWr
     everyFillOf64: LEVELS * small.fills,
     everyFirstFill: LEVELS * endless.fills,
     everyChange: changes,
-    lazy: tables.counters()["guestTableFlagWrites"]!,
+    lazy: tables.counters().guestTableFlagWrites!,
   };
 }
 
