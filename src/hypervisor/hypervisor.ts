@@ -32,6 +32,12 @@ export class Hypervisor {
     this.#memory = new HostMemory(options.memoryBytes);
     this.sharing = new PageSharing(this.#memory);
     this.#crashMemory = new CrashMemory(this.#memory);
+    this.sharing.dma.beforeRun(({ frames, buffer }) => {
+      for (const { shadowTables } of this.#partitions.values()) {
+        shadowTables?.beforeDevice(frames);
+        shadowTables?.beforeDevice(buffer);
+      }
+    });
     emptyPhysicalTlb();
   }
 

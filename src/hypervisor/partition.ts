@@ -129,6 +129,7 @@ export class Partition implements Execution {
     this.#mustExist();
     for (const listener of this.#resetListeners) listener();
     // First the processors: what their translations still owe the page tables must not be written to cleared memory.
+    this.synchronizeFlags();
     for (const processor of this.processors) processor.reset();
     this.memory.clear();
     this.#privatePages.fill(0);

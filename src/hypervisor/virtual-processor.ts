@@ -15,7 +15,13 @@ import { type GuestPhysicalMemory, unmapped } from "./guest-memory.ts";
 import type { HostMemory } from "./host-memory.ts";
 import { addressingState, type RegisterFile, registerFile, resetRegisters } from "./register-file.ts";
 import { createEngine } from "./translation/create-engine.ts";
-import { type EngineKind, REFUSED_BY_GUEST_MAP, type TranslationEngine } from "./translation/engine.ts";
+import {
+  type EngineKind,
+  REFUSED_BY_GUEST_MAP,
+  type TranslationEngine,
+  WHOLE_ENTRY,
+  WITHIN_ENTRY,
+} from "./translation/engine.ts";
 import type { FlushedProcessor } from "./translation/processor-flushes.ts";
 import type { ShadowPageTables } from "./translation/shadow/index.ts";
 import { WalkEngine } from "./translation/walk-engine.ts";
@@ -305,7 +311,7 @@ export class VirtualProcessor implements FlushedProcessor {
     const low = lower(address);
     if (spansPages(low, bytes)) return -1;
     this.#begin();
-    return this.#translate(this.#engine, upper(address), low, access);
+    return this.#translate(this.#engine, upper(address), low, access | extentOf(low, bytes));
   }
 
   #begin(): void {
@@ -352,6 +358,7 @@ export class VirtualProcessor implements FlushedProcessor {
     const mapped = gpa < MAP_BYTES ? this.#memory.map[gpa >>> 12]! : HOLE;
     const right = (access & ACCESS_FETCH) !== 0 ? MAP_EXECUTE : (access & ACCESS_WRITE) !== 0 ? MAP_WRITE : MAP_READ;
     if ((mapped & right) === 0) throw this.#refusedByMap(gpa);
+    this.#execution.shadowTables?.beforeUntranslated(gpa >>> 12, low & PAGE_MASK, access);
     const at = ((mapped & MAP_FRAME) | (low & PAGE_MASK)) >>> 0;
     if (right === MAP_WRITE) this.#host.tableWrites.wrote(at);
     return at;
@@ -391,6 +398,12 @@ function lower(address: bigint): number {
 
 function spansPages(low: number, length: number): boolean {
   return (low & PAGE_MASK) + length > PAGE_SIZE;
+}
+
+/** What is known of how far an access within a page goes. */
+function extentOf(low: number, bytes: number): number {
+  if ((low & 7) + bytes > 8) return 0;
+  return bytes === 8 ? WITHIN_ENTRY | WHOLE_ENTRY : WITHIN_ENTRY;
 }
 
 function viewOf(bytes: Uint8Array): DataView {

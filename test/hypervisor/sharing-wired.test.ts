@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { PAGE_SIZE } from "../../src/binary/index.ts";
 import { Hypervisor, MAP_READ, type Partition, type SharingRequest } from "../../src/hypervisor/index.ts";
+import { enterLongMode, map, PTE } from "./guest-tables.ts";
 
 const MIB = 2 ** 20;
 
@@ -45,5 +46,27 @@ describe("page sharing, as the hypervisor enforces it", () => {
       owner.memory.write(3 * PAGE_SIZE, new Uint8Array(8).fill(7));
       owner.memory.unmap(3, 1);
     }
+  });
+
+  it("shadow paging 1.4/17: a device that reads a page table finds the flags that are pending in it", () => {
+    const hypervisor = new Hypervisor({ memoryBytes: 8 * MIB });
+    const make = (name: string) =>
+      hypervisor.createPartition({ name, memoryBytes: MIB, processors: 1, engine: "shadow" });
+    const [owner, requester] = [make("owner"), make("requester")];
+    hypervisor.sharing.setAside(owner, owner.memory.pages, 8);
+    hypervisor.sharing.allowDma(owner, 0, 16);
+    hypervisor.sharing.allowDma(requester, 0, 16);
+    const processor = owner.processors[0]!;
+    enterLongMode(owner.memory, processor);
+    map(owner.memory, 2, 0x20);
+    const order = { owner, pages: [4], requester, bufferPage: 5, device: "disk", direction: "from-shared" as const };
+    const answer = hypervisor.sharing.request(order);
+    if (answer.status !== "success") throw new Error(answer.status);
+    processor.writeU8(0x2000n, 1);
+    expect(owner.memory.readU64(PTE(2))).toBe(0x2_0003n);
+    hypervisor.sharing.dma.run(answer.request.descriptor, PAGE_SIZE);
+    expect(requester.memory.readU64(5 * PAGE_SIZE + 16)).toBe(0x2_0063n);
+    // Of the tables above, which the device does not read, nothing is written.
+    expect(owner.memory.readU64(0x1000)).toBe(0x2007n);
   });
 });

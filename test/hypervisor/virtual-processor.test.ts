@@ -113,6 +113,18 @@ describe.each(ENGINES)("a virtual processor accesses linear memory (%s)", (engin
     expect([memory.readU64(PTE(0)), memory.readU64(PTE(1))]).toEqual([0x4_0063n, 0x6_0063n]);
   });
 
+  it("which another processor without paging sees, and a reset forgets", () => {
+    const { partition, memory, processor } = guest(engine);
+    processor.writeU8(0n, 1);
+    expect(partition.processors[1]!.readU64(BigInt(PTE(0)))).toBe(0x4_0063n);
+    processor.writeU8(0x1000n, 1);
+    partition.reset();
+    enterLongMode(memory, processor);
+    map(memory, 1, 0x60);
+    partition.synchronizeFlags();
+    expect(memory.readU64(PTE(1))).toBe(0x6_0003n);
+  });
+
   it("a refused access is a page fault with address, error code and CR2; the machine is as before", () => {
     const { processor, memory, registers, host } = guest(engine);
     const fault = faultOf(() => processor.writeU8(0x5008n, 1, ACCESS_USER));

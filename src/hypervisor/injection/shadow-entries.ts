@@ -7,7 +7,6 @@ import {
   GUEST_LOW,
   LINK,
   PENDING,
-  QUEUED,
   STATE,
   TABLE,
   WORDS,
@@ -67,7 +66,7 @@ export function putBack({ pool }: ShadowPageTables, { entry, words, guestFrame }
     pool.entries[at + GUEST_HIGH] = words[GUEST_HIGH]!;
     return true;
   }
-  const kept = state & ~(PENDING | QUEUED | TABLE);
+  const kept = state & ~(PENDING | TABLE);
   pool.setLeaf(entry, guestFrame, words[0]!, kept, words[GUEST_LOW]!, words[GUEST_HIGH]!);
   return true;
 }

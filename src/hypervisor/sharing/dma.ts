@@ -48,6 +48,7 @@ export class DmaController {
   readonly #exclusion: ExclusionVector;
   readonly #descriptors = new Set<Changing<DmaDescriptor>>();
   readonly #log: BlockedTransfer[] = [];
+  readonly #listeners: ((descriptor: DmaDescriptor) => void)[] = [];
   #blocked = 0;
   #movedBytes = 0;
 
@@ -87,10 +88,16 @@ export class DmaController {
     return descriptor;
   }
 
+  /** From now on, tells before a transfer moves on: what is owed to its frames has to be in them. */
+  beforeRun(listener: (descriptor: DmaDescriptor) => void): void {
+    this.#listeners.push(listener);
+  }
+
   /** Moves on by at most so many bytes and returns how many it moved: fewer at the end, or where a frame is excluded. */
   run(descriptor: DmaDescriptor, bytes: number): number {
     const transfer = descriptor as Changing<DmaDescriptor>;
     if (!this.#descriptors.has(transfer) || (transfer.state !== "programmed" && transfer.state !== "moving")) return 0;
+    for (const listener of this.#listeners) listener(descriptor);
     const begun = transfer.moved;
     const end = Math.min(begun + bytes, transfer.frames.length * PAGE_SIZE);
     while (transfer.moved < end) {

@@ -17,6 +17,11 @@ export type Refusal = Fault | typeof REFUSED_BY_GUEST_MAP;
 /** In place of an address: the translation is not at hand. */
 export const MISSED = -1;
 
+/** To be added to an access: it touches nothing but the eight aligned bytes that its address lies in. */
+export const WITHIN_ENTRY = 1 << 5;
+/** With it and to be added to a write: all eight of them are overwritten, and what was there is not read. */
+export const WHOLE_ENTRY = 1 << 6;
+
 /** One processor's translation. Methods on the way of an access allocate nothing and know no bigint. */
 export interface TranslationEngine {
   /**
@@ -28,8 +33,8 @@ export interface TranslationEngine {
   hit(high: number, low: number, access: number): number;
 
   /**
-   * System physical byte address for an access (`ACCESS_…` bits) to the linear address `high:low`; -1 when it is refused,
-   * with the reason in the fields below. Accessed and dirty flags are the guest's to see at every point where it could look.
+   * System physical byte address for an access (`ACCESS_…` bits, and how far it goes, where that is known) to the linear address
+   * `high:low`; -1 when it is refused, with the reason in the fields below. The access follows at once. Accessed and dirty flags are the guest's to see at every point where it could look.
    */
   translate(high: number, low: number, access: number): number;
 

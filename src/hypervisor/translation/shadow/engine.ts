@@ -34,6 +34,7 @@ const IS_GLOBAL = GLOBAL;
 const TO_TABLE = TABLE;
 const PGE = CR4_PGE;
 const WRITE = ACCESS_WRITE;
+const KIND = ACCESS_BIT.length - 1;
 
 export interface ShadowEngineOptions {
   /** Of the partition; all its processors have the same. */
@@ -83,7 +84,6 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
 
   controlChanged(previous: Readonly<PagingState>, keep: boolean): void {
     const { cr0, cr3, cr4, efer } = this.#state;
-    const tables = this.#tables;
     this.#walk.controlChanged();
     const isLoadOfCr3 = cr0 === previous.cr0 && cr4 === previous.cr4 && efer === previous.efer;
     const gone = previous.cr4 & ~cr4;
@@ -94,7 +94,6 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
     else if (isLoadOfCr3 && !keep) this.#flushPcid(this.#pcid);
     if (isLoadOfCr3 && cr3 !== previous.cr3) this.#counters.addressSpaceSwitches++;
     this.#leave();
-    tables.synchronizeFlags();
   }
 
   invalidatePage(high: number, low: number): void {
@@ -135,7 +134,7 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
   }
 
   protected override miss(high: number, low: number, access: number): number {
-    const needed = ACCESS_BIT[access]!;
+    const needed = ACCESS_BIT[access & KIND]!;
     const tables = this.#tables;
     const space = this.#space!;
     if (this.#rootsVersion !== tables.rootsVersion) {
@@ -175,7 +174,7 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
       this.rememberSmall(high, low, access, address, global);
     } else if (tables.lazy.isBehind(guestFrame)) {
       this.#counters.pageTableAccessIntercepts++;
-      tables.synchronizeFlags();
+      tables.lazy.beforeAccess(guestFrame, low & 0xfff, access);
     }
     return address;
   }

@@ -9,9 +9,9 @@ import { ENTRY_ACCESSED, ENTRY_DIRTY } from "../../../paging/index.ts";
  * | 1 | the flags below | the flags below; shadow page it leads to, in bits 31:16 |
  * | 2, 3 | the guest's entry as it stood when it was read, lower and upper half | the same |
  * | 4, 5 | neighbours among the leaves that map the same guest frame, by entry number | among the links to the same shadow page |
- | 6 | serial number of the last flush or table write when it was made, its lower 32 bits | the same |
+ * | 6 | serial number of the last flush or table write when it was made, its lower 32 bits | the same |
  *
- * Words 0 to 3 zero but for `QUEUED`: nothing is there.
+ * Words 0 and 1 zero: nothing is there.
  */
 export const WORDS = 8;
 export const ENTRIES = 512;
@@ -38,8 +38,6 @@ export const KEYED = 1 << 4;
 export const PENDING_ACCESSED = 1 << 5;
 /** The guest's dirty flag is set here and not in its table yet. */
 export const PENDING_DIRTY = 1 << 6;
-/** The queue of lazy flags has it. */
-export const QUEUED = 1 << 7;
 
 export const PENDING = PENDING_ACCESSED | PENDING_DIRTY;
 export const CHILD_SHIFT = 16;

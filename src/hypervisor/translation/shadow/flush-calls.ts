@@ -60,7 +60,6 @@ export class FlushCalls implements FlushHypercalls {
     if (!isFlushTarget("list", target, this.#maxPhysicalAddressBits)) return { status: "invalid-parameter", done: 0 };
     const processors = namedProcessors(target, this.#tables.shootdown.processors);
     if (this.#isInhibited(processors)) return { status: "inhibited", done: 0 };
-    this.#tables.synchronizeFlags();
     const spaces = this.#spacesOf(target);
     for (const entry of list) {
       const { start, pages } = listedPages(entry);

@@ -1,17 +1,7 @@
 import { ENTRY_ACCESSED, ENTRY_DIRTY } from "../../../paging/index.ts";
 import { type GuestFrames, HOLE, MAP_FRAME } from "../../frame-map.ts";
 import type { ShadowCounters } from "./counters.ts";
-import {
-  ENTRIES,
-  GUEST_FLAGS,
-  GUEST_HIGH,
-  GUEST_LOW,
-  PENDING,
-  PENDING_ACCESSED,
-  PENDING_DIRTY,
-  STATE,
-  WORDS,
-} from "./entry.ts";
+import { ENTRIES, GUEST_FLAGS, GUEST_HIGH, GUEST_LOW, PENDING_ACCESSED, PENDING_DIRTY, WORDS } from "./entry.ts";
 import type { GuestWalk } from "./guest-walk.ts";
 import type { LazyFlags } from "./lazy-flags.ts";
 import { PlainLeaves } from "./plain-leaves.ts";
@@ -117,14 +107,15 @@ export class Leaves {
     const low = walk.low[walk.leafLevel]!;
     const high = walk.high[walk.leafLevel]!;
     // The same leaf may be filled again by another way to its table: what is pending in it still is.
-    const pending = standsFor(pool, entry, low, high) ? pool.entries[entry * WORDS + STATE]! & PENDING : 0;
+    const pending = standsFor(pool, entry, low, high) ? this.#lazy.take(entry) : 0;
     pool.drop(entry);
     let bits = allowed & mapAllows(mapEntry);
     if ((low & ENTRY_DIRTY) === 0 && !write && (pending & PENDING_DIRTY) === 0) bits &= ~WRITES;
-    const state = pending | pageState(low, walk.pageRole);
-    pool.setLeaf(entry, guestFrame, (mapEntry & MAP_FRAME) | bits, state, low, high);
+    pool.setLeaf(entry, guestFrame, (mapEntry & MAP_FRAME) | bits, pageState(low, walk.pageRole), low, high);
     const flags =
-      ((low & ENTRY_ACCESSED) === 0 ? PENDING_ACCESSED : 0) | (write && (low & ENTRY_DIRTY) === 0 ? PENDING_DIRTY : 0);
+      pending |
+      ((low & ENTRY_ACCESSED) === 0 ? PENDING_ACCESSED : 0) |
+      (write && (low & ENTRY_DIRTY) === 0 ? PENDING_DIRTY : 0);
     if (flags !== 0) this.#lazy.set(entry, flags);
   }
 }

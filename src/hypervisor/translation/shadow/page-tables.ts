@@ -188,6 +188,16 @@ export class ShadowPageTables {
     this.lazy.writeBack();
   }
 
+  /** A device is about to access these host frames, some of which may hold tables. */
+  beforeDevice(hostFrames: Uint32Array): void {
+    this.lazy.beforeDevice(hostFrames);
+  }
+
+  /** A processor without paging is about to access a guest frame, which may hold a table. @param offset bytes in the frame */
+  beforeUntranslated(guestFrame: number, offset: number, access: number): void {
+    if (this.lazy.isBehind(guestFrame)) this.lazy.beforeAccess(guestFrame, offset, access);
+  }
+
   /** Writes down what is about to be flushed: nothing that is older than this call may be used after the flush. */
   recordFlush(
     scope: FlushScope,
@@ -203,7 +213,6 @@ export class ShadowPageTables {
 
   /** Flushes every entry of an address space. */
   flushSpace(space: AddressSpace): void {
-    this.lazy.writeBack();
     space.flushedAt = space.waysFlushedAt = this.writes.tick();
   }
 
@@ -218,14 +227,12 @@ export class ShadowPageTables {
 
   /** Flushes a page in all address spaces of an identifier, and where it is global in all others. @param pcid -1 for all */
   flushPage(pcid: number, high: number, low: number): void {
-    this.lazy.writeBack();
     this.writes.tick();
     for (const space of this.spaces) this.#flushPageOf(space, high, low, pcid !== -1 && space.pcid !== pcid);
   }
 
   /** Flushes a page in these address spaces; other pages and the other spaces keep what they have. */
   flushPageIn(spaces: readonly AddressSpace[], high: number, low: number): void {
-    this.lazy.writeBack();
     this.writes.tick();
     for (const space of spaces) this.#flushPageOf(space, high, low, false);
   }
@@ -236,7 +243,6 @@ export class ShadowPageTables {
    */
   forgetFaulted(space: AddressSpace, high: number, low: number): void {
     const { pool, frames } = this;
-    this.lazy.writeBack();
     for (const root of space.roots.values()) {
       if (!isCanonical(pool.level[root]!, high)) continue;
       for (let page = root, level = pool.level[root]!; level > 1; level--) {
@@ -286,7 +292,6 @@ export class ShadowPageTables {
    */
   guestMapChanged(firstPage: number, pageCount: number): void {
     this.#largePages.mapChanged(firstPage, pageCount);
-    this.lazy.writeBack();
     const end = Math.min(firstPage + pageCount, this.frames.map.length);
     for (let frame = firstPage; frame < end; frame++) {
       this.pool.dropMappers(frame);
@@ -399,7 +404,6 @@ export class ShadowPageTables {
     const known = pool.find(source, level, role, piece);
     if (known < 0) return this.#newPage(source, level, role, piece, base, counters);
     if ((role & ROLE_DIRECT) !== 0) {
-      this.lazy.writeBack();
       pool.dropAll(known);
       pool.base[known] = base;
     } else if (level === 1) this.ways.validate(known, counters);
@@ -451,7 +455,6 @@ export class ShadowPageTables {
   /** Sees to it that one fill finds enough shadow pages. */
   #makeRoom(counters: ShadowCounters): void {
     while (!this.pool.hasRoom(PAGES_OF_A_FILL)) {
-      this.lazy.writeBack();
       const reclaimed = this.pool.reclaim();
       counters.pageTableReclamations += reclaimed;
       if (reclaimed === 0 && !this.#evictOne(counters)) this.#reset(counters);
@@ -462,7 +465,6 @@ export class ShadowPageTables {
   #evictOne(counters: ShadowCounters): boolean {
     const space = this.spaces.leastRecentlyUsed();
     if (space === null) return false;
-    this.lazy.writeBack();
     this.#unpin(space);
     this.spaces.remove(space);
     counters.addressSpaceEvictions++;

@@ -1,6 +1,6 @@
 import { ENTRY_ACCESSED, ENTRY_DIRTY, ENTRY_PRESENT } from "../../../paging/index.ts";
 import { type GuestFrames, MAP_ALL, MAP_FRAME } from "../../frame-map.ts";
-import { ENTRIES, FILLED_AT, GUEST_HIGH, GUEST_LOW, NEXT, PREVIOUS, QUEUED, STATE, TABLE, WORDS } from "./entry.ts";
+import { ENTRIES, FILLED_AT, GUEST_HIGH, GUEST_LOW, NEXT, PREVIOUS, STATE, TABLE, WORDS } from "./entry.ts";
 import type { GuestWalk } from "./guest-walk.ts";
 import { NONE, type ShadowPool } from "./pool.ts";
 import { allowedAccesses, mapAllows, narrowed, pageState, WRITES } from "./role.ts";
@@ -10,7 +10,6 @@ const FRAME = MAP_FRAME;
 const RIGHTS = MAP_ALL;
 const DIRTY = ENTRY_DIRTY;
 const TOUCHED = ENTRY_PRESENT | ENTRY_ACCESSED;
-const KEPT = QUEUED;
 const TO_TABLE = TABLE;
 const NOTHING = NONE;
 const FULL = ENTRIES;
@@ -84,7 +83,7 @@ export class PlainLeaves {
       }
       const next = mappers[frame]!;
       entries[at] = (mapped & FRAME) | (allowed & BY_MAP[mapped & RIGHTS]!);
-      entries[at + AT_STATE] = state | (entries[at + AT_STATE]! & KEPT) | (shadows[frame] !== 0 ? TO_TABLE : 0);
+      entries[at + AT_STATE] = state | (shadows[frame] !== 0 ? TO_TABLE : 0);
       entries[at + AT_LOW] = low;
       entries[at + AT_HIGH] = high;
       entries[at + AT_NEXT] = next;

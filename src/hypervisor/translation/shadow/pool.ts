@@ -8,8 +8,8 @@ import {
   LINK,
   NEXT,
   PAGE_WORDS,
+  PENDING,
   PREVIOUS,
-  QUEUED,
   STATE,
   TABLE,
   WORDS,
@@ -67,6 +67,7 @@ export class ShadowPool {
   readonly #serials: { readonly now: number };
   readonly #byKey = new Map<number, number>();
   readonly #free: number[] = [];
+  #beforeDrop: (entry: number) => void = () => {};
 
   /**
    * @param guestFrames frames of the partition
@@ -83,6 +84,11 @@ export class ShadowPool {
   /** Serial number of the last flush or write to a guest table: what is made now is younger. */
   get now(): number {
     return this.#serials.now;
+  }
+
+  /** Whom to tell of an entry with pending flags that is about to go. */
+  beforeDrop(listener: (entry: number) => void): void {
+    this.#beforeDrop = listener;
   }
 
   /** Whether so many more pages can be had without taking any back. */
@@ -179,7 +185,7 @@ export class ShadowPool {
     const { entries } = this;
     const at = entry * WORDS;
     entries[at] = translation;
-    entries[at + STATE] = state | (entries[at + STATE]! & QUEUED) | (this.shadows[guestFrame] !== 0 ? TABLE : 0);
+    entries[at + STATE] = state | (this.shadows[guestFrame] !== 0 ? TABLE : 0);
     entries[at + GUEST_LOW] = guestLow;
     entries[at + GUEST_HIGH] = guestHigh;
     entries[at + FILLED_AT] = this.now | 0;
@@ -191,7 +197,7 @@ export class ShadowPool {
   setLink(entry: number, child: number): void {
     const { entries } = this;
     const at = entry * WORDS;
-    entries[at + STATE] = LINK | (child << CHILD_SHIFT) | (entries[at + STATE]! & QUEUED);
+    entries[at + STATE] = LINK | (child << CHILD_SHIFT);
     entries[at + FILLED_AT] = this.now | 0;
     this.references[child]!++;
     this.occupied[entry >>> 5]! |= 1 << (entry & 31);
@@ -202,6 +208,7 @@ export class ShadowPool {
   drop(entry: number): void {
     const at = entry * WORDS;
     const state = this.entries[at + STATE]!;
+    if ((state & PENDING) !== 0) this.#beforeDrop(entry);
     if ((state & LINK) !== 0) {
       const child = state >>> CHILD_SHIFT;
       this.references[child]!--;
@@ -211,7 +218,7 @@ export class ShadowPool {
     this.occupied[entry >>> 5]! &= ~(1 << (entry & 31));
     this.exhausted[entry >>> 9] = 0;
     this.entries[at] = 0;
-    this.entries[at + STATE] = state & QUEUED;
+    this.entries[at + STATE] = 0;
   }
 
   dropAll(page: number): void {
