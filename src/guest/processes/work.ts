@@ -24,7 +24,7 @@ const MOST_PAGES = 4096;
 const MOST_ACCESSES = 4096;
 const SECONDS_PER_ACCESS = 20e-9;
 /** Bursts from one look at the flags of the page-table entries to the next. */
-const BURSTS_PER_LOOK = 4;
+const BURSTS_PER_LOOK = 16;
 
 /** Where a working process has its pages, behind an address that chance chooses at a start: all within 4 GiB. */
 const PLACES = { small: 0n, buffer: 0x2000_0000n, offered: 0x3000_0000n, large: 0x4000_0000n } as const;
