@@ -65,12 +65,15 @@ export class GuestPhysicalMemory implements PhysicalMemory, TableMemory, GuestFr
     if ((rights & MAP_READ) === 0) throw unreadable();
     this.map[page] = mapEntry(hostFrame, rights & MAP_ALL);
     this.#foreign.add(page);
+    this.#host.tableWrites.wroteFrame(hostFrame);
     this.#changed(page, 1);
   }
 
   /** Makes a hole again of what `mapFrame` made; the host frame is not given back. Anything else stays as it is. */
   unmapFrame(page: number): void {
     if (!this.#foreign.delete(page)) return;
+    // Through this guest frame it may have been written unseen.
+    this.#host.tableWrites.wroteFrame(this.map[page]! >>> 12);
     this.map[page] = HOLE;
     this.#changed(page, 1);
   }
@@ -130,21 +133,21 @@ export class GuestPhysicalMemory implements PhysicalMemory, TableMemory, GuestFr
   }
 
   writeU8(gpa: number, value: number): void {
-    this.#host.bytes[this.#locate(gpa)] = value;
+    this.#host.bytes[this.#locateToWrite(gpa)] = value;
   }
 
   writeU16(gpa: number, value: number): void {
-    if (fits(gpa, 2)) this.#host.view.setUint16(this.#locate(gpa), value, true);
+    if (fits(gpa, 2)) this.#host.view.setUint16(this.#locateToWrite(gpa), value, true);
     else this.#scatter(gpa, 2, (view) => view.setUint16(0, value, true));
   }
 
   writeU32(gpa: number, value: number): void {
-    if (fits(gpa, 4)) this.#host.view.setUint32(this.#locate(gpa), value, true);
+    if (fits(gpa, 4)) this.#host.view.setUint32(this.#locateToWrite(gpa), value, true);
     else this.#scatter(gpa, 4, (view) => view.setUint32(0, value, true));
   }
 
   writeU64(gpa: number, value: bigint): void {
-    if (fits(gpa, 8)) this.#host.view.setBigUint64(this.#locate(gpa), value, true);
+    if (fits(gpa, 8)) this.#host.view.setBigUint64(this.#locateToWrite(gpa), value, true);
     else this.#scatter(gpa, 8, (view) => view.setBigUint64(0, value, true));
   }
 
@@ -153,7 +156,7 @@ export class GuestPhysicalMemory implements PhysicalMemory, TableMemory, GuestFr
   }
 
   writeWord(gpa: number, value: number): void {
-    this.#host.words[this.#locate(gpa) >>> 2] = value;
+    this.#host.words[this.#locateToWrite(gpa) >>> 2] = value;
   }
 
   /** A copy. @throws StopcodeError `memory/absent` when any byte of it lies in a hole or beyond the end */
@@ -175,23 +178,30 @@ export class GuestPhysicalMemory implements PhysicalMemory, TableMemory, GuestFr
 
   write(gpa: number, bytes: Uint8Array): void {
     this.#mustBeMapped(gpa, bytes.length);
-    this.#eachPart(gpa, bytes.length, (at, from, part) => this.#host.bytes.set(bytes.subarray(from, from + part), at));
+    this.#eachPart(gpa, bytes.length, (at, from, part) => {
+      this.#host.tableWrites.wroteFrame(at >>> 12);
+      this.#host.bytes.set(bytes.subarray(from, from + part), at);
+    });
   }
 
   fill(gpa: number, length: number, value: number): void {
     this.#mustBeMapped(gpa, length);
-    this.#eachPart(gpa, length, (at, _from, part) => this.#host.bytes.fill(value, at, at + part));
+    this.#eachPart(gpa, length, (at, _from, part) => {
+      this.#host.tableWrites.wroteFrame(at >>> 12);
+      this.#host.bytes.fill(value, at, at + part);
+    });
   }
 
   /** The 4096 bytes of a guest frame themselves, not a copy: what is written to them is written to the guest's memory. */
   view(page: number): Uint8Array {
     const at = this.#locate(page * PAGE_SIZE);
+    this.#host.tableWrites.handedOut[at >>> 12] = 1;
     return this.#host.bytes.subarray(at, at + PAGE_SIZE);
   }
 
   /** Zeroes every page of its own. */
   clear(): void {
-    for (let page = 0; page < this.pages; page++) if (this.ownsFrame(page)) this.view(page).fill(0);
+    for (let page = 0; page < this.pages; page++) if (this.ownsFrame(page)) this.fill(page * PAGE_SIZE, PAGE_SIZE, 0);
   }
 
   /** Gives all of its own host frames back, zeroed, and lets go of all others. */
@@ -215,6 +225,13 @@ export class GuestPhysicalMemory implements PhysicalMemory, TableMemory, GuestFr
       if (entry !== HOLE) return ((entry & MAP_FRAME) | (gpa & PAGE_MASK)) >>> 0;
     }
     throw unmapped(gpa);
+  }
+
+  /** The same for a write of at most 8 bytes. */
+  #locateToWrite(gpa: number): number {
+    const at = this.#locate(gpa);
+    this.#host.tableWrites.wrote(at);
+    return at;
   }
 
   #ask(firstPage: number, pageCount: number): void {

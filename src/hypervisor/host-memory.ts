@@ -1,4 +1,5 @@
 import { PAGE_SIZE, StopcodeError } from "../binary/index.ts";
+import { TableWrites } from "./translation/table-writes.ts";
 
 /** Frames of a 2 MiB chunk: what is handed out whole where possible, so that a guest's large pages can be host pages. */
 export const CHUNK_FRAMES = 512;
@@ -15,6 +16,7 @@ export class HostMemory {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
   readonly view: DataView;
+  readonly tableWrites: TableWrites;
 
   #freeFrames: number;
   readonly #used: Uint8Array;
@@ -27,6 +29,7 @@ export class HostMemory {
     this.bytes = new Uint8Array(buffer);
     this.words = new Int32Array(buffer);
     this.view = new DataView(buffer);
+    this.tableWrites = new TableWrites(this.frames);
     this.#freeFrames = this.frames;
     this.#used = new Uint8Array(this.frames);
     this.#freeInChunk = Uint16Array.from({ length: Math.ceil(this.frames / CHUNK_FRAMES) }, (_, chunk) =>
@@ -66,22 +69,40 @@ export class HostMemory {
 
   /** Zeroes a frame and takes it back. */
   release(frame: number): void {
+    this.tableWrites.wroteFrame(frame);
+    this.tableWrites.handedOut[frame] = 0;
     this.bytes.fill(0, frame * PAGE_SIZE, (frame + 1) * PAGE_SIZE);
     this.#used[frame] = 0;
     this.#freeInChunk[Math.floor(frame / CHUNK_FRAMES)]! += 1;
     this.#freeFrames++;
   }
 
+  /** Takes so many frames that lie one after another. @returns the first; -1, having taken none, where there are none */
+  allocateRun(count: number): number {
+    for (let frame = 0, free = 0; frame < this.frames; frame++) {
+      free = this.#used[frame] === 1 ? 0 : free + 1;
+      if (free < count) continue;
+      const first = frame - count + 1;
+      for (let taken = first; taken <= frame; taken++) this.#take(taken);
+      return first;
+    }
+    return -1;
+  }
+
   #takeFrom(chunk: number, frames: Uint32Array, taken: number): number {
     const end = Math.min((chunk + 1) * CHUNK_FRAMES, this.frames);
     for (let frame = chunk * CHUNK_FRAMES; frame < end && taken < frames.length; frame++) {
       if (this.#used[frame] === 1) continue;
-      this.#used[frame] = 1;
-      this.#freeInChunk[chunk]! -= 1;
-      this.#freeFrames--;
+      this.#take(frame);
       frames[taken++] = frame;
     }
     return taken;
+  }
+
+  #take(frame: number): void {
+    this.#used[frame] = 1;
+    this.#freeInChunk[Math.floor(frame / CHUNK_FRAMES)]! -= 1;
+    this.#freeFrames--;
   }
 }
 

@@ -1,8 +1,11 @@
 import { type PhysicalMemory, StopcodeError } from "../binary/index.ts";
+import { type AuditReport, auditState } from "./audit/index.ts";
+import { CrashMemory, type CrashRegion } from "./crash-region.ts";
 import { ForeignMemory, WholeHostMemory } from "./foreign-memory.ts";
 import { HostMemory } from "./host-memory.ts";
 import { Partition, type PartitionOptions } from "./partition.ts";
 import { PageSharing } from "./sharing/index.ts";
+import { type BugCheck, captureState, type HypervisorState } from "./state/index.ts";
 import { emptyPhysicalTlb } from "./translation/physical-tlb.ts";
 
 /** A dump partition only reads what others hold; its own memory is where it keeps its tables. */
@@ -15,6 +18,10 @@ export class Hypervisor {
   readonly #memory: HostMemory;
   readonly #partitions = new Map<string, Partition>();
   #dumpPartition: Partition | null = null;
+  readonly #crashMemory: CrashMemory;
+  #crash: BugCheck | null = null;
+  #crashRegion: CrashRegion | null = null;
+  readonly #crashListeners: (() => void)[] = [];
   #created = 0;
   #destroyed = 0;
 
@@ -22,6 +29,7 @@ export class Hypervisor {
   constructor(options: { readonly memoryBytes: number }) {
     this.#memory = new HostMemory(options.memoryBytes);
     this.sharing = new PageSharing(this.#memory);
+    this.#crashMemory = new CrashMemory(this.#memory);
     emptyPhysicalTlb();
   }
 
@@ -104,6 +112,52 @@ export class Hypervisor {
   guestMemory(reader: Partition, subject: Partition): PhysicalMemory {
     this.#mustBeOurs(subject);
     return this.#asReader(reader, subject.memory);
+  }
+
+  /** The state as it stands: all that `audit` goes by, and what a crash transports. */
+  state(): HypervisorState {
+    const { partitions, sharing } = this;
+    const source = { partitions, sharing, dumpPartition: this.#dumpPartition, memory: this.#memory };
+    return captureState(source, this.#crash);
+  }
+
+  /** Whether what is kept of the guests agrees with what they say themselves; changes nothing. */
+  audit(): AuditReport {
+    return auditState(this.state(), new WholeHostMemory(this.#memory));
+  }
+
+  /** Sets memory aside for the state that a crash transports. @returns whether the host had any left */
+  reserveCrashRegion(): boolean {
+    return this.#crashMemory.reserve();
+  }
+
+  /** From now on, tells when the hypervisor has crashed: the signal, which carries nothing but that the region is to be looked at. */
+  onCrash(listener: () => void): void {
+    this.#crashListeners.push(listener);
+  }
+
+  /**
+   * The hypervisor's own bug check (systems.md 2.3, case 2): all lazy flags are written, all partitions but the dump partition
+   * stop, the state goes to the crash region, its valid flag last, and then the listeners are told. Only the first counts.
+   */
+  crash(bugCheck: BugCheck): void {
+    if (this.#crash !== null) return;
+    this.#crash = bugCheck;
+    for (const partition of this.partitions)
+      if (partition === this.#dumpPartition) partition.synchronizeFlags();
+      else partition.suspend();
+    this.#crashRegion = this.#crashMemory.write(this.state());
+    for (const listener of this.#crashListeners) listener();
+  }
+
+  /** What the hypervisor crashed with; null while it has not. */
+  get bugCheck(): BugCheck | null {
+    return this.#crash;
+  }
+
+  /** Where the state lies, once it is valid; null before, and where the host had no memory for it. */
+  get crashRegion(): CrashRegion | null {
+    return this.#crashRegion;
   }
 
   /** What has happened so far, and what there is now. */

@@ -67,7 +67,10 @@ export class Partition implements Execution {
     this.rights = options.rights ?? null;
     this.engine = options.engine ?? "walk";
     this.memory = new GuestPhysicalMemory(host, options.memoryBytes);
-    this.shadowTables = this.engine === "shadow" ? new ShadowPageTables({ frames: this.memory, processors }) : null;
+    this.shadowTables =
+      this.engine === "shadow"
+        ? new ShadowPageTables({ frames: this.memory, processors, writes: host.tableWrites })
+        : null;
     this.#privatePages = new Uint8Array(this.memory.pages);
     this.processors = Array.from({ length: processors }, (_, index) => new VirtualProcessor(index, this, host));
     this.memory.onMapChange((firstPage, pageCount) => {

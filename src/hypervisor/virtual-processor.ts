@@ -147,6 +147,11 @@ export class VirtualProcessor {
     this.#engine.synchronizeFlags();
   }
 
+  /** How its addresses are translated: for whoever looks into it from outside, which changes nothing. */
+  get translation(): TranslationEngine {
+    return this.#engine;
+  }
+
   /** What the engine of translations counts. */
   translationCounters(): Readonly<Record<string, number>> {
     return this.#engine.counters();
@@ -181,9 +186,10 @@ export class VirtualProcessor {
     const low = lower(address);
     const kind = access | ACCESS_WRITE;
     if (spansPages(low, bytes.length)) this.#check(high, low, bytes.length, kind);
-    this.#eachPage(this.#engine, high, low, bytes.length, kind, (at, from, part) =>
-      this.#host.bytes.set(bytes.subarray(from, from + part), at),
-    );
+    this.#eachPage(this.#engine, high, low, bytes.length, kind, (at, from, part) => {
+      this.#host.tableWrites.wroteFrame(at >>> 12);
+      this.#host.bytes.set(bytes.subarray(from, from + part), at);
+    });
   }
 
   readU8(address: bigint, access = 0): number {
@@ -287,7 +293,9 @@ export class VirtualProcessor {
     const mapped = gpa < MAP_BYTES ? this.#memory.map[gpa >>> 12]! : HOLE;
     const right = (access & ACCESS_FETCH) !== 0 ? MAP_EXECUTE : (access & ACCESS_WRITE) !== 0 ? MAP_WRITE : MAP_READ;
     if ((mapped & right) === 0) throw this.#refusedByMap(gpa);
-    return ((mapped & MAP_FRAME) | (low & PAGE_MASK)) >>> 0;
+    const at = ((mapped & MAP_FRAME) | (low & PAGE_MASK)) >>> 0;
+    if (right === MAP_WRITE) this.#host.tableWrites.wrote(at);
+    return at;
   }
 
   /** Goes over every page of an access without setting a flag, so that a refused one leaves nothing behind. */

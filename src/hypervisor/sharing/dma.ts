@@ -118,6 +118,7 @@ export class DmaController {
     const length = Math.min(PAGE_SIZE - offset, end - transfer.moved);
     const shared = transfer.frames[index]! * PAGE_SIZE + offset;
     const buffer = transfer.buffer[index]! * PAGE_SIZE + offset;
+    this.#host.tableWrites.wroteFrame((transfer.direction === "to-shared" ? shared : buffer) >>> 12);
     if (transfer.direction === "to-shared") this.#host.bytes.copyWithin(shared, buffer, buffer + length);
     else this.#host.bytes.copyWithin(buffer, shared, shared + length);
     transfer.moved += length;

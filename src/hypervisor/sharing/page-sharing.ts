@@ -166,6 +166,16 @@ export class PageSharing {
     return sharingReport(this.pending, [...this.#shared.values()], this.#requests, this.dma.descriptors);
   }
 
+  /** Requests that were granted and have not ended. */
+  get requests(): readonly SharingRequest[] {
+    return [...this.#requests];
+  }
+
+  /** What each partition that has set a range aside shares. */
+  get shared(): readonly SharedPages[] {
+    return [...this.#shared.values()];
+  }
+
   counters(): Record<string, number> {
     const ranges = [...this.#shared.values()].map(({ range }) => range);
     return {

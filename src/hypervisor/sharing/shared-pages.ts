@@ -57,6 +57,13 @@ export class SharedPages {
     this.range.give(slot);
   }
 
+  /** Pages that have a slot, ascending; also one that nothing is pending for, which should not be. */
+  mapped(): number[] {
+    const pages: number[] = [];
+    for (let page = 0; page < this.#slots.length; page++) if (this.#slots[page] !== NO_SLOT) pages.push(page);
+    return pages;
+  }
+
   /** Pages with a pending access, ascending. */
   pages(): number[] {
     const pages: number[] = [];

@@ -27,6 +27,12 @@ export class TemporaryRange {
     return page >= this.base && page < this.base + this.pages;
   }
 
+  /** Whether the slot at a guest frame of the range is free. */
+  isFree(page: number): boolean {
+    const slot = page - this.base;
+    return (this.#words[slot >>> 5]! & (1 << (slot & 31))) !== 0;
+  }
+
   /** Takes the lowest free slot and returns its guest frame; -1 when the range is full. */
   take(): number {
     for (let index = this.#firstWord; index < this.#words.length; index++) {

@@ -36,6 +36,31 @@ let enginesMade = 0;
 const engines = new Set<WeakRef<CachingEngine>>();
 const collected = new FinalizationRegistry<WeakRef<CachingEngine>>((engine) => engines.delete(engine));
 
+/** A name that translations of one processor lie under, as long as it is not flushed. */
+export interface TlbContext {
+  readonly number: number;
+  /** The guest's CR3; 0 of global pages. */
+  readonly tag: number;
+  /** -1 of global pages. */
+  readonly pcid: number;
+  /** Levels * 512 + role of the topmost table; -1 where the processor's control registers tell. */
+  readonly control: number;
+  /** Serial number of the last flush when the name was given. */
+  readonly bornAt: number;
+  /** Serial number of a flush that everything under the name is younger than. */
+  readonly since: number;
+}
+
+/** @param space the context's number. @param low of the page. @param address of the host. */
+export type SlotVisitor = (
+  space: number,
+  high: number,
+  low: number,
+  access: number,
+  address: number,
+  large: boolean,
+) => void;
+
 /** Empties the TLB, and tags begin anew. A machine that starts does it, so that the same machine always does the same. */
 export function emptyPhysicalTlb(): void {
   for (let chunk = 0; chunk < filledChunks.length; chunk++) {
@@ -110,6 +135,31 @@ export abstract class CachingEngine {
   forgetTags(): void {
     this.#windows.fill(0);
     this.#wanted = NO_TAG;
+  }
+
+  /** The names that this engine's translations lie under. */
+  abstract contexts(): readonly TlbContext[];
+
+  /** Goes over all that is remembered here and has a tag that is still known. */
+  eachSlot(visit: SlotVisitor): void {
+    const windows = this.#windows;
+    const windowOf = new Int32Array(SPACE + 1).fill(-1);
+    for (let at = 0; at < windows.length; at += WINDOW_WORDS)
+      if (windows[at + 2] !== 0) windowOf[windows[at + 2]!] = at;
+    const show = (slot: number, place: number, bits: number, large: boolean) => {
+      const at = windowOf[slot & SPACE]!;
+      if (at < 0) return;
+      const shift = 32 - bits;
+      const page = (place & ((1 << bits) - 1)) ^ (this.#turn >>> (SMALL_BITS - bits));
+      visit(windows[at]!, windows[at + 1]!, (page << shift) | 0, place >>> bits, (slot & ~SPACE) >>> 0, large);
+    };
+    for (let chunk = 0; chunk < filledChunks.length; chunk++) {
+      if (filledChunks[chunk] === 0) continue;
+      for (let place = chunk << CHUNK_BITS; place < (chunk + 1) << CHUNK_BITS; place++)
+        if (SMALL[place] !== 0) show(SMALL[place]!, place, SMALL_BITS, false);
+    }
+    for (let place = 0; place < LARGE.length; place++)
+      if (LARGE[place] !== 0) show(LARGE[place]!, place, LARGE_BITS, true);
   }
 
   /** An access that finds nothing where it looks at first comes by here: the last moment to forget what is not to be used. */

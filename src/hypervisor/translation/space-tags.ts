@@ -9,11 +9,16 @@ const SPACES = 4096;
 export class SpaceTags {
   readonly #most: number;
   readonly #clear: () => void;
+  /** Serial number of the last flush: the owner's count. */
+  now = 1;
   readonly #tags = new Int32Array(SPACES);
+  /** By identifier, what `now` was when its tag was drawn. */
+  readonly #bornAt = new Float64Array(SPACES);
   /** Tags below are of before the last flush of everything. */
   #floor = 1;
   #next = 1;
   #global = 0;
+  #globalBornAt = 0;
 
   /**
    * @param bits of a tag; the one with all bits set is never given out
@@ -29,14 +34,26 @@ export class SpaceTags {
     if (this.#tags[pcid]! < this.#floor) {
       const tag = this.#draw();
       this.#tags[pcid] = tag;
+      this.#bornAt[pcid] = this.now;
     }
     return this.#tags[pcid]!;
   }
 
   /** The tag of what belongs to all spaces. Asking may change the tags of spaces. */
   globalTag(): number {
-    if (this.#global === 0) this.#global = this.#draw();
+    if (this.#global === 0) {
+      this.#global = this.#draw();
+      this.#globalBornAt = this.now;
+    }
     return this.#global;
+  }
+
+  /** The tags in use: whose they are, -1 for the global one, and what `now` was when they were drawn. */
+  inUse(): { readonly tag: number; readonly pcid: number; readonly bornAt: number }[] {
+    const tags = this.#global === 0 ? [] : [{ tag: this.#global, pcid: -1, bornAt: this.#globalBornAt }];
+    for (let pcid = 0; pcid < SPACES; pcid++)
+      if (this.#tags[pcid]! >= this.#floor) tags.push({ tag: this.#tags[pcid]!, pcid, bornAt: this.#bornAt[pcid]! });
+    return tags;
   }
 
   flush(pcid: number): void {

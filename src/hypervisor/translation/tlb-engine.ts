@@ -19,7 +19,8 @@ import { HOLE, MAP_FRAME } from "../frame-map.ts";
 import { LargePages } from "../large-pages/index.ts";
 import type { Refusal, TranslationEngine } from "./engine.ts";
 import { type FlatWalk, UNCOMMON } from "./flat-walk.ts";
-import { CachingEngine, emptyPhysicalTlb } from "./physical-tlb.ts";
+import { FlushJournal, type FlushScope } from "./flush-journal.ts";
+import { CachingEngine, emptyPhysicalTlb, type TlbContext } from "./physical-tlb.ts";
 import { SpaceTags } from "./space-tags.ts";
 import { StructureCache } from "./structure-cache.ts";
 import { WalkEngine, type WalkEngineOptions } from "./walk-engine.ts";
@@ -50,6 +51,7 @@ export class TlbEngine extends CachingEngine implements TranslationEngine {
   readonly #state: Readonly<PagingState>;
   readonly #walk: WalkEngine;
   readonly #flat: FlatWalk;
+  readonly journal = new FlushJournal();
   readonly #structures = new StructureCache();
   readonly #largePages: LargePages;
   readonly #spaces = new SpaceTags(SPACE_BITS, emptyPhysicalTlb);
@@ -121,6 +123,7 @@ export class TlbEngine extends CachingEngine implements TranslationEngine {
       this.#flushAll();
     } else {
       this.#domainFlushes++;
+      this.#record("all", 0);
       this.#spaces.flushAllButGlobal();
       this.#structures.flushAll();
     }
@@ -203,8 +206,24 @@ export class TlbEngine extends CachingEngine implements TranslationEngine {
     return address;
   }
 
+  /** Which identifier's a name is, is known; which CR3 it belongs to is the guest's to say. */
+  override contexts(): readonly TlbContext[] {
+    const { cr3 } = this.#state;
+    const active = this.#pcid();
+    return this.#spaces.inUse().map(({ tag: number, pcid, bornAt }) => {
+      const tag = pcid === active ? cr3 : 0;
+      return { number, tag, pcid, control: -1, bornAt, since: 0 };
+    });
+  }
+
+  #record(scope: FlushScope, of: number): void {
+    const serial = ++this.#spaces.now;
+    this.journal.record({ serial, scope, of, high: 0, low: 0, pages: 0, processors: [-1, -1] });
+  }
+
   #flushAll(): void {
     this.#domainFlushes++;
+    this.#record("all", 0);
     this.#spaces.flushAll();
     this.#structures.flushAll();
     this.#takeSpace();
@@ -212,6 +231,7 @@ export class TlbEngine extends CachingEngine implements TranslationEngine {
 
   #flushSpace(pcid: number): void {
     this.#spaceFlushes++;
+    this.#record("pcid", pcid);
     this.#spaces.flush(pcid);
     this.#structures.flush(pcid);
     this.#takeSpace();

@@ -1,4 +1,5 @@
 import {
+  ACCESS_WRITE,
   CR0_PG,
   CR4_PAE,
   CR4_PCIDE,
@@ -10,7 +11,8 @@ import {
 } from "../../../paging/index.ts";
 import { MAP_FRAME, MAX_PHYSICAL_ADDRESS_BITS } from "../../frame-map.ts";
 import type { Refusal, TranslationEngine } from "../engine.ts";
-import { CachingEngine } from "../physical-tlb.ts";
+import { type FlushRecord, processorBits } from "../flush-journal.ts";
+import { CachingEngine, type TlbContext } from "../physical-tlb.ts";
 import { WalkEngine } from "../walk-engine.ts";
 import type { AddressSpace } from "./address-spaces.ts";
 import { Contexts } from "./contexts.ts";
@@ -30,6 +32,7 @@ const IS_LARGE = LARGE;
 const IS_GLOBAL = GLOBAL;
 const TO_TABLE = TABLE;
 const PGE = CR4_PGE;
+const WRITE = ACCESS_WRITE;
 
 export interface ShadowEngineOptions {
   /** Of the partition; all its processors have the same. */
@@ -54,6 +57,7 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
 
   readonly #tables: ShadowPageTables;
   readonly #processor: number;
+  readonly #bits: FlushRecord["processors"];
   readonly #state: Readonly<PagingState>;
   readonly #walk: WalkEngine;
   readonly #contexts = new Contexts();
@@ -70,6 +74,7 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
     const { tables, processor, state, maxPhysicalAddressBits = MAX_PHYSICAL_ADDRESS_BITS } = options;
     this.#tables = tables;
     this.#processor = processor;
+    this.#bits = processorBits(processor);
     this.#state = state;
     this.#walk = new WalkEngine({ frames: tables.frames, state, maxPhysicalAddressBits, setFlags: true });
     this.#generation = tables.shootdown.generation;
@@ -116,6 +121,10 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
     return { ...this.#counters };
   }
 
+  override contexts(): readonly TlbContext[] {
+    return this.#contexts.list();
+  }
+
   get #pcid(): number {
     return (this.#state.cr4 & CR4_PCIDE) !== 0 ? this.#state.cr3 & 0xfff : 0;
   }
@@ -153,6 +162,7 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
     const within = isLarge ? (low >>> 12) & (FULL - 1) : 0;
     const address = (((pool.entries[at]! & FRAME) + (within << 12)) | (low & 0xfff)) >>> 0;
     const global = (state & IS_GLOBAL) !== 0 && (this.#state.cr4 & PGE) !== 0;
+    if ((state & TO_TABLE) !== 0 && (access & WRITE) !== 0) tables.writes.wrote(address);
     if (isLarge && (state & TO_TABLE) === 0) {
       tables.willCacheLarge(pool.guestFrame(entry));
       if (tables.isPiece(entry)) this.markPiece(low, tables.hasGigabytePages);
@@ -174,6 +184,7 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
   #walkInstead(high: number, low: number, access: number): number {
     const address = this.#walk.translate(high, low, access);
     if (address >= 0) {
+      if ((access & WRITE) !== 0) this.#tables.writes.wrote(address);
       this.#tables.synchronizeFlags();
       return address;
     }
@@ -191,7 +202,9 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
     this.#rootsVersion = -1;
     const control = levelsOf(state) * ROLES + rootRole(state);
     this.letHit((state.cr4 & CR4_PKE) === 0);
-    this.useSpace(this.#contexts.of(space.tag, space.pcid, control), this.#contexts.ofGlobal(control));
+    const { now } = this.#tables.pool;
+    const context = this.#contexts.of(space.tag, space.pcid, control, now, space.flushedAt);
+    this.useSpace(context, this.#contexts.ofGlobal(control, now));
   }
 
   /** The control registers or the TLB's contexts are others now: the next access finds out which. */
@@ -219,12 +232,18 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
 
   #flushPage(pcid: number, high: number, low: number): void {
     this.#counters.localGvaRangeFlushes++;
+    this.#record({ scope: "pcid", of: pcid, high, low, pages: 1 });
     this.#tables.flushPage(pcid, high, low);
     this.dropAddress(low);
   }
 
+  #record(flush: Omit<FlushRecord, "serial" | "processors">): void {
+    this.#tables.recordFlush({ ...flush, processors: this.#bits });
+  }
+
   #flushPcid(pcid: number): void {
     this.#counters.addressSpaceFlushes++;
+    this.#record({ scope: "pcid", of: pcid, high: 0, low: 0, pages: 0 });
     this.#tables.flushPcid(pcid);
     this.#contexts.forgetPcid(pcid);
     this.#leave();
@@ -232,6 +251,7 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
 
   #flushEverything(): void {
     this.#counters.addressDomainFlushes++;
+    this.#record({ scope: "all", of: 0, high: 0, low: 0, pages: 0 });
     this.#tables.flushAll();
     this.#contexts.forgetAll();
     this.#leave();

@@ -1,3 +1,4 @@
+import { bitsOf } from "../flush-journal.ts";
 import type { AddressSpace } from "./address-spaces.ts";
 import { type ShadowCounters, shadowCounters } from "./counters.ts";
 import { isCanonical } from "./guest-walk.ts";
@@ -10,7 +11,7 @@ export const FLUSH_ALL_ADDRESS_SPACES = 2;
 export const FLUSH_NON_GLOBAL_ONLY = 4;
 
 const LIST_FLAGS = FLUSH_ALL_PROCESSORS | FLUSH_ALL_ADDRESS_SPACES;
-const EXTRA_PAGES = 0xfff;
+const EXTRA_PAGES = 0xfffn;
 
 /**
  * `inhibited`: a processor that was to be flushed is in the middle of an instruction that its parent completes. The caller
@@ -67,6 +68,7 @@ export class FlushCalls {
     if (!this.#isValid(target, LIST_FLAGS | FLUSH_NON_GLOBAL_ONLY)) return "invalid-parameter";
     const processors = this.#processorsOf(target);
     if (this.#isInhibited(processors)) return "inhibited";
+    this.#record(target, processors, 0n, 0);
     if ((target.flags & FLUSH_ALL_ADDRESS_SPACES) !== 0) {
       this.#counters.addressDomainFlushes++;
       this.#tables.flushAll();
@@ -87,7 +89,10 @@ export class FlushCalls {
     if (this.#isInhibited(processors)) return { status: "inhibited", done: 0 };
     this.#tables.synchronizeFlags();
     const spaces = this.#spacesOf(target);
-    for (const entry of list) this.#flushRange(entry, spaces, processors);
+    for (const entry of list) {
+      this.#record(target, processors, entry & ~EXTRA_PAGES, Number(entry & EXTRA_PAGES) + 1);
+      this.#flushRange(entry, spaces, processors);
+    }
     if ((target.flags & FLUSH_ALL_ADDRESS_SPACES) !== 0) this.#counters.globalGvaRangeFlushes += list.length;
     else this.#counters.localGvaRangeFlushes += list.length;
     return { status: "done", done: list.length };
@@ -100,8 +105,8 @@ export class FlushCalls {
   }
 
   #flushRange(entry: bigint, spaces: readonly AddressSpace[], processors: readonly number[]): void {
-    const pages = Number(entry & BigInt(EXTRA_PAGES)) + 1;
-    const start = entry & ~BigInt(EXTRA_PAGES);
+    const pages = Number(entry & EXTRA_PAGES) + 1;
+    const start = entry & ~EXTRA_PAGES;
     for (let page = 0; page < pages; page++) {
       const { high, low } = halvesOf(start + BigInt(page) * 4096n);
       if (!isCanonical(5, high)) break;
@@ -109,6 +114,17 @@ export class FlushCalls {
     }
     const range = { ...halvesOf(start), pages };
     for (const processor of processors) this.#tables.shootdown.range(processor, range);
+  }
+
+  #record({ flags, addressSpace }: FlushTarget, processors: readonly number[], start: bigint, pages: number): void {
+    const all = (flags & FLUSH_ALL_ADDRESS_SPACES) !== 0;
+    this.#tables.recordFlush({
+      scope: all ? "all" : "space",
+      of: all ? 0 : Number(addressSpace),
+      ...halvesOf(start),
+      pages,
+      processors: bitsOf(processors),
+    });
   }
 
   #isValid({ addressSpace, flags, processors }: FlushTarget, known: number): boolean {

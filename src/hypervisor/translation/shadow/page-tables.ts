@@ -2,6 +2,8 @@ import { StopcodeError } from "../../../binary/index.ts";
 import { CR4_PCIDE, ENTRY_ACCESSED, ENTRY_GLOBAL, type PagingState, tableIndex } from "../../../paging/index.ts";
 import { type GuestFrames, HOLE, MAP_FRAME, MAX_PHYSICAL_ADDRESS_BITS } from "../../frame-map.ts";
 import { LargePages } from "../../large-pages/index.ts";
+import { FlushJournal, type FlushRecord } from "../flush-journal.ts";
+import { TableWrites } from "../table-writes.ts";
 import { type AddressSpace, AddressSpaces } from "./address-spaces.ts";
 import type { ShadowCounters } from "./counters.ts";
 import {
@@ -39,6 +41,7 @@ import { Ways } from "./ways.ts";
 const PAGES_OF_A_FILL = 7;
 const DEFAULT_BUDGET = 2048;
 const DEFAULT_BATCH = 32;
+const WORDS_OF_FRAME = 1024;
 
 /**
  * Whether 512 guest frames can be one large page of the host: conditions 2 and 3 of systems.md 4.2, contiguous and naturally
@@ -57,6 +60,8 @@ export interface ShadowOptions {
   /** Neighbouring leaves that one miss fills at most, 1 to 512. */
   readonly batch?: number;
   readonly largeBacking?: LargeBacking;
+  /** The machine's, where there are other partitions; left out, it is alone. */
+  readonly writes?: TableWrites;
 }
 
 /**
@@ -74,6 +79,9 @@ export class ShadowPageTables {
   readonly walk: GuestWalk;
   readonly ways: Ways;
   readonly shootdown: Shootdown;
+  readonly journal = new FlushJournal();
+  readonly writes: TableWrites;
+  readonly maxPhysicalAddressBits: number;
   /** Moves on whenever topmost shadow pages were taken away: then nobody may go on from one it remembers. */
   rootsVersion = 0;
   /** Whether the guest has ever been seen to map 1 GiB with one entry. */
@@ -92,9 +100,11 @@ export class ShadowPageTables {
       throw new StopcodeError("hypervisor/shadow-batch", `a batch has 1 to ${ENTRIES} entries, not ${batch}`);
     const guestFrames = frames.map.length;
     this.frames = frames;
+    this.writes = options.writes ?? new TableWrites(frames.words.length / WORDS_OF_FRAME);
+    this.maxPhysicalAddressBits = options.maxPhysicalAddressBits ?? MAX_PHYSICAL_ADDRESS_BITS;
     this.pool = new ShadowPool(guestFrames, budgetPages);
     this.lazy = new LazyFlags(this.pool, frames);
-    this.walk = new GuestWalk(frames, options.maxPhysicalAddressBits ?? MAX_PHYSICAL_ADDRESS_BITS);
+    this.walk = new GuestWalk(frames, this.maxPhysicalAddressBits);
     this.ways = new Ways(this.pool, frames);
     this.shootdown = new Shootdown(options.processors);
     this.#leaves = new Leaves(this.pool, this.lazy, this.walk, frames, batch);
@@ -179,10 +189,15 @@ export class ShadowPageTables {
     this.lazy.writeBack();
   }
 
+  /** Writes down what is about to be flushed: nothing that is older than this call may be used after the flush. */
+  recordFlush(flush: Omit<FlushRecord, "serial">): void {
+    this.journal.record({ serial: this.#tick(), ...flush });
+  }
+
   /** Flushes every entry of an address space. */
   flushSpace(space: AddressSpace): void {
     this.lazy.writeBack();
-    space.flushedAt = space.waysFlushedAt = ++this.ways.now;
+    space.flushedAt = space.waysFlushedAt = this.#tick();
   }
 
   /** Flushes every entry of all address spaces of a process-context identifier. */
@@ -197,15 +212,20 @@ export class ShadowPageTables {
   /** Flushes a page in all address spaces of an identifier, and where it is global in all others. @param pcid -1 for all */
   flushPage(pcid: number, high: number, low: number): void {
     this.lazy.writeBack();
-    this.ways.now++;
+    this.#tick();
     for (const space of this.spaces) this.#flushPageOf(space, high, low, pcid !== -1 && space.pcid !== pcid);
   }
 
   /** Flushes a page in these address spaces; other pages and the other spaces keep what they have. */
   flushPageIn(spaces: readonly AddressSpace[], high: number, low: number): void {
     this.lazy.writeBack();
-    this.ways.now++;
+    this.#tick();
     for (const space of spaces) this.#flushPageOf(space, high, low, false);
+  }
+
+  #tick(): number {
+    this.pool.now = this.writes.tick();
+    return this.pool.now;
   }
 
   /** Flushes a page of one address space; with a large page, all of it. */
@@ -376,6 +396,7 @@ export class ShadowPageTables {
 
   /** From now on every access to this frame is to come by here, because the guest may look at flags. */
   #becomesTable(frame: number): void {
+    this.writes.watch(this.frames.map[frame]! >>> 12);
     this.pool.markMappers(frame);
     if (this.#cached[frame] === 0) return;
     this.#cached[frame] = 0;

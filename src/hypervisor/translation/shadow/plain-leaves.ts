@@ -1,6 +1,6 @@
 import { ENTRY_ACCESSED, ENTRY_DIRTY, ENTRY_PRESENT } from "../../../paging/index.ts";
 import { type GuestFrames, MAP_ALL, MAP_FRAME } from "../../frame-map.ts";
-import { ENTRIES, GUEST_HIGH, GUEST_LOW, NEXT, PREVIOUS, QUEUED, STATE, TABLE, WORDS } from "./entry.ts";
+import { ENTRIES, FILLED_AT, GUEST_HIGH, GUEST_LOW, NEXT, PREVIOUS, QUEUED, STATE, TABLE, WORDS } from "./entry.ts";
 import type { GuestWalk } from "./guest-walk.ts";
 import { NONE, type ShadowPool } from "./pool.ts";
 import { allowedAccesses, mapAllows, narrowed, pageState, WRITES } from "./role.ts";
@@ -20,6 +20,7 @@ const AT_LOW = GUEST_LOW;
 const AT_HIGH = GUEST_HIGH;
 const AT_NEXT = NEXT;
 const AT_PREVIOUS = PREVIOUS;
+const AT_FILLED = FILLED_AT;
 
 /** Bits of an upper half that lie beyond the memory of any host. */
 const ADDRESS_HIGH = 0xf_ffff;
@@ -54,6 +55,7 @@ export class PlainLeaves {
     const words = this.#words;
     const map = this.#map;
     const { entries, occupied, mappers, shadows } = pool;
+    const now = pool.now | 0;
     const role = pool.role[page]!;
     const table = pool.tableWord[page]!;
     const badHigh = this.#walk.badHigh(role) | ADDRESS_HIGH;
@@ -86,6 +88,7 @@ export class PlainLeaves {
       entries[at + AT_HIGH] = high;
       entries[at + AT_NEXT] = next;
       entries[at + AT_PREVIOUS] = NOTHING;
+      entries[at + AT_FILLED] = now;
       if (next !== NOTHING) entries[next * STRIDE + AT_PREVIOUS] = entry;
       mappers[frame] = entry;
       occupied[entry >>> 5]! |= 1 << (entry & 31);

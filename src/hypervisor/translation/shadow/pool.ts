@@ -1,6 +1,7 @@
 import {
   CHILD_SHIFT,
   ENTRIES,
+  FILLED_AT,
   GUEST_HIGH,
   GUEST_LOW,
   LARGE,
@@ -46,6 +47,8 @@ export class ShadowPool {
   /** Links that lead here, and address spaces that begin here. */
   references = new Int32Array(0);
   used = 0;
+  /** Serial number of this partition's last flush. */
+  now = 1;
 
   /** One bit for each entry that holds something, 16 words a page. */
   occupied = new Int32Array(0);
@@ -53,9 +56,12 @@ export class ShadowPool {
   readonly mappers: Int32Array;
   /** By guest frame, how many shadow pages its tables have. */
   readonly shadows: Uint16Array;
-  #piece = new Int32Array(0);
-  #live = new Uint8Array(0);
-  #parents = new Int32Array(0);
+  /** Of a 1 GiB page, which of its 2 MiB pieces these are the pieces of. */
+  piece = new Int32Array(0);
+  /** By page, whether there is one. */
+  live = new Uint8Array(0);
+  /** By page, the first of the links that lead to it, or NONE. */
+  parents = new Int32Array(0);
   readonly #byKey = new Map<number, number>();
   readonly #free: number[] = [];
 
@@ -81,11 +87,11 @@ export class ShadowPool {
     if (this.#free.length === 0) this.#grow(Math.min(this.level.length * 2, this.budget));
     const page = this.#free.pop()!;
     this.used++;
-    this.#live[page] = 1;
+    this.live[page] = 1;
     this.source[page] = source;
     this.level[page] = level;
     this.role[page] = role;
-    this.#piece[page] = piece;
+    this.piece[page] = piece;
     this.base[page] = 0;
     this.references[page] = 0;
     this.shadows[source >>> 9]!++;
@@ -96,9 +102,9 @@ export class ShadowPool {
   /** Gives back a page that nothing leads to. */
   release(page: number): void {
     for (let index = 0; index < ENTRIES; index++) this.drop(page * ENTRIES + index);
-    this.#byKey.delete(keyOf(this.source[page]!, this.level[page]!, this.role[page]!, this.#piece[page]!));
+    this.#byKey.delete(keyOf(this.source[page]!, this.level[page]!, this.role[page]!, this.piece[page]!));
     this.shadows[this.source[page]! >>> 9]!--;
-    this.#live[page] = 0;
+    this.live[page] = 0;
     this.#free.push(page);
     this.used--;
   }
@@ -109,7 +115,7 @@ export class ShadowPool {
     for (let found = true; found; ) {
       found = false;
       for (let page = 0; page < this.level.length; page++)
-        if (this.#live[page] === 1 && this.references[page] === 0) {
+        if (this.live[page] === 1 && this.references[page] === 0) {
           this.release(page);
           found = true;
         }
@@ -127,7 +133,7 @@ export class ShadowPool {
     const pages: number[] = [];
     if (!this.isTable(guestFrame)) return pages;
     for (let page = 0; page < this.level.length; page++)
-      if (this.#live[page] === 1 && this.source[page]! >>> 9 === guestFrame) pages.push(page);
+      if (this.live[page] === 1 && this.source[page]! >>> 9 === guestFrame) pages.push(page);
     return pages;
   }
 
@@ -163,17 +169,20 @@ export class ShadowPool {
     entries[at + STATE] = state | (entries[at + STATE]! & QUEUED) | (this.shadows[guestFrame] !== 0 ? TABLE : 0);
     entries[at + GUEST_LOW] = guestLow;
     entries[at + GUEST_HIGH] = guestHigh;
+    entries[at + FILLED_AT] = this.now | 0;
     this.occupied[entry >>> 5]! |= 1 << (entry & 31);
     this.#insert(this.mappers, guestFrame, entry);
   }
 
   /** Sets a link where nothing is. */
   setLink(entry: number, child: number): void {
-    const at = entry * WORDS + STATE;
-    this.entries[at] = LINK | (child << CHILD_SHIFT) | (this.entries[at]! & QUEUED);
+    const { entries } = this;
+    const at = entry * WORDS;
+    entries[at + STATE] = LINK | (child << CHILD_SHIFT) | (entries[at + STATE]! & QUEUED);
+    entries[at + FILLED_AT] = this.now | 0;
     this.references[child]!++;
     this.occupied[entry >>> 5]! |= 1 << (entry & 31);
-    this.#insert(this.#parents, child, entry);
+    this.#insert(this.parents, child, entry);
   }
 
   /** Takes out what is there, if anything is. */
@@ -183,7 +192,7 @@ export class ShadowPool {
     if ((state & LINK) !== 0) {
       const child = state >>> CHILD_SHIFT;
       this.references[child]!--;
-      this.#remove(this.#parents, child, entry);
+      this.#remove(this.parents, child, entry);
     } else if (this.entries[at] !== 0) this.#remove(this.mappers, this.guestFrame(entry), entry);
     this.occupied[entry >>> 5]! &= ~(1 << (entry & 31));
     this.entries[at] = 0;
@@ -196,7 +205,7 @@ export class ShadowPool {
 
   /** Takes out all links to a page. */
   unlink(page: number): void {
-    while (this.#parents[page] !== NONE) this.drop(this.#parents[page]!);
+    while (this.parents[page] !== NONE) this.drop(this.parents[page]!);
   }
 
   /** Takes out every leaf through which this guest frame can be reached, pieces of large ones included. */
@@ -249,9 +258,9 @@ export class ShadowPool {
     this.tableWord = grown(this.tableWord, new Int32Array(capacity));
     this.base = grown(this.base, new Int32Array(capacity));
     this.references = grown(this.references, new Int32Array(capacity));
-    this.#piece = grown(this.#piece, new Int32Array(capacity));
-    this.#live = grown(this.#live, new Uint8Array(capacity));
-    this.#parents = grown(this.#parents, new Int32Array(capacity).fill(NONE));
+    this.piece = grown(this.piece, new Int32Array(capacity));
+    this.live = grown(this.live, new Uint8Array(capacity));
+    this.parents = grown(this.parents, new Int32Array(capacity).fill(NONE));
     for (let page = capacity - 1; page >= before; page--) this.#free.push(page);
   }
 }

@@ -54,6 +54,11 @@ export class Shootdown {
     }
   }
 
+  /** What was left for a processor and not taken yet: ranges, or null for everything. */
+  left(processor: number): readonly LinearRange[] | null {
+    return this.#everything[processor] === 1 ? null : this.#ranges[processor]!;
+  }
+
   /** Takes what was left for a processor: ranges, or null for everything. */
   take(processor: number): LinearRange[] | null {
     const everything = this.#everything[processor] === 1;

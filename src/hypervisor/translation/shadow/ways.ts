@@ -21,8 +21,6 @@ const INDEX = 511;
  * cached; a flush makes it doubtful, and then each page is compared with its guest table before it is used again.
  */
 export class Ways {
-  /** Serial number of the last flush. */
-  now = 1;
   /** The shadow page of level 1, made of a guest table, where the last `lookup` found only the leaf missing; or NONE. */
   reached = NONE;
 
@@ -32,6 +30,11 @@ export class Ways {
   constructor(pool: ShadowPool, frames: GuestFrames) {
     this.#pool = pool;
     this.#words = frames.words;
+  }
+
+  /** Serial number of the last flush. */
+  get now(): number {
+    return this.#pool.now;
   }
 
   /**

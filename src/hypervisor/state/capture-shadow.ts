@@ -1,0 +1,118 @@
+import { FILLED_AT, GUEST_HIGH, GUEST_LOW, NEXT, PREVIOUS, STATE, WORDS } from "../translation/shadow/entry.ts";
+import type { ShadowPageTables } from "../translation/shadow/index.ts";
+import { NONE, type ShadowPool } from "../translation/shadow/pool.ts";
+import { ROLES } from "../translation/shadow/role.ts";
+import { PARTITION_WORDS, type PartitionState } from "./tables.ts";
+import { WordRows, wordAt, wordsOf } from "./words.ts";
+
+type ShadowState = Pick<
+  PartitionState,
+  "spaces" | "roots" | "shadowPages" | "tableFrames" | "shadowEntries" | "mappers"
+>;
+
+const ENTRY = PARTITION_WORDS.shadowEntries;
+const ROW_WORDS = wordsOf(ENTRY);
+const NUMBER = wordAt(ENTRY, "number");
+/** Words of a shadow entry and where each goes. */
+const COPIED = [
+  [0, wordAt(ENTRY, "translation")],
+  [STATE, wordAt(ENTRY, "state")],
+  [GUEST_LOW, wordAt(ENTRY, "guestLow")],
+  [GUEST_HIGH, wordAt(ENTRY, "guestHigh")],
+  [NEXT, wordAt(ENTRY, "next")],
+  [PREVIOUS, wordAt(ENTRY, "previous")],
+  [FILLED_AT, wordAt(ENTRY, "filledAt")],
+] as const;
+
+const MAPPER = PARTITION_WORDS.mappers;
+const MAPPER_WORDS = wordsOf(MAPPER);
+const MAPPER_FRAME = wordAt(MAPPER, "guestFrame");
+const MAPPER_ENTRY = wordAt(MAPPER, "entry");
+
+/** The shadow tables of a partition; nothing, where it has none. */
+export function shadowState(tables: ShadowPageTables | null): ShadowState {
+  if (tables === null) {
+    const none = new Int32Array(0);
+    return { spaces: [], roots: [], shadowPages: [], tableFrames: [], shadowEntries: none, mappers: none };
+  }
+  const { pool } = tables;
+  const spaces = [...tables.spaces];
+  return {
+    spaces: spaces.map(({ tag, pcid, flushedAt, waysFlushedAt, processors }) => ({
+      tag,
+      pcid,
+      flushedAt,
+      waysFlushedAt,
+      processors,
+    })),
+    roots: spaces.flatMap(({ roots }, space) =>
+      [...roots].map(([key, page]) => ({ space, page, levels: Math.floor(key / ROLES), role: key % ROLES })),
+    ),
+    shadowPages: livePages(pool).map((page) => ({
+      page,
+      validatedAt: pool.validatedAt[page]!,
+      source: pool.source[page]!,
+      tableWord: pool.tableWord[page]!,
+      base: pool.base[page]!,
+      role: pool.role[page]!,
+      level: pool.level[page]!,
+      piece: pool.piece[page]!,
+      references: pool.references[page]! >>> 0,
+      firstParent: pool.parents[page]!,
+    })),
+    tableFrames: tableFrames(tables),
+    shadowEntries: occupiedEntries(pool),
+    mappers: mappers(pool),
+  };
+}
+
+function livePages(pool: ShadowPool): number[] {
+  const pages: number[] = [];
+  for (let page = 0; page < pool.live.length; page++) if (pool.live[page] === 1) pages.push(page);
+  return pages;
+}
+
+function tableFrames({ pool, frames, writes }: ShadowPageTables): ShadowState["tableFrames"] {
+  const rows: ShadowState["tableFrames"][number][] = [];
+  for (let guestFrame = 0; guestFrame < pool.shadows.length; guestFrame++) {
+    const shadows = pool.shadows[guestFrame]!;
+    if (shadows === 0) continue;
+    const hostFrame = frames.map[guestFrame]! >>> 12;
+    rows.push({
+      guestFrame,
+      hostFrame,
+      shadows,
+      handedOut: writes.handedOut[hostFrame]!,
+      wholeWrittenAt: writes.whole[hostFrame]!,
+      singleWrittenAt: writes.single[hostFrame]!,
+    });
+  }
+  return rows;
+}
+
+function occupiedEntries(pool: ShadowPool): Int32Array {
+  const rows = new WordRows();
+  const { entries, occupied, live } = pool;
+  for (let group = 0; group < occupied.length; group++) {
+    if (occupied[group] === 0 || live[group >>> 4] === 0) continue;
+    for (let left = occupied[group]!; left !== 0; left &= left - 1) {
+      const entry = group * 32 + 31 - Math.clz32(left & -left);
+      const at = rows.add(ROW_WORDS);
+      const { words } = rows;
+      words[at + NUMBER] = entry;
+      for (const [from, to] of COPIED) words[at + to] = entries[entry * WORDS + from]!;
+    }
+  }
+  return rows.finished();
+}
+
+function mappers(pool: ShadowPool): Int32Array {
+  const rows = new WordRows();
+  for (let guestFrame = 0; guestFrame < pool.mappers.length; guestFrame++) {
+    if (pool.mappers[guestFrame] === NONE) continue;
+    const at = rows.add(MAPPER_WORDS);
+    rows.words[at + MAPPER_FRAME] = guestFrame;
+    rows.words[at + MAPPER_ENTRY] = pool.mappers[guestFrame]!;
+  }
+  return rows.finished();
+}
