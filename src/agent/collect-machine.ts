@@ -1,7 +1,7 @@
 import { createCrashFolder, newCrashId } from "../archive/index.ts";
-import { hex, PAGE_SIZE, type PageRun, type PhysicalMemory, StopcodeError } from "../binary/index.ts";
+import { hex, PAGE_SIZE, type PageRun, type PhysicalMemory } from "../binary/index.ts";
 import { elfVmcore, hypervisorNote } from "../dumpfile/index.ts";
-import { type CrashRegion, type Host, type HostCrashNotice, HYPERVISOR } from "../host/index.ts";
+import { type Host, type HostCrashNotice, HYPERVISOR } from "../host/index.ts";
 import { type Collected, type CollectOptions, collected } from "./collect.ts";
 import { pagesOf } from "./dump-of.ts";
 import { pagesIn, split, tidied } from "./page-runs.ts";
@@ -14,20 +14,14 @@ const DUMP_FILE = "vmcore.elf";
  * of every partition, all pages of stateless ones, and free frames; the manifest says how many of each. Pages of zeros
  * stay, whatever a partition's policy: one may be a page table, and the audit is to be repeated from the dump.
  *
- * @throws StopcodeError `host/not-crashed` for a host whose hypervisor has not failed; `io/…` when the disk fails: the folder
- * stays, recognisably incomplete
+ * @throws StopcodeError `io/…` when the disk fails: the folder stays, recognisably incomplete
  */
 export async function collectMachine(host: Host, notice: HostCrashNotice, options: CollectOptions): Promise<Collected> {
-  const region = host.crashRegion();
-  if (region === null)
-    throw new StopcodeError("host/not-crashed", `the hypervisor of ${host.name} has not failed`, {
-      hint: "collect the partition that did",
-    });
   const memory = host.machineMemory();
   const { pages, skipped } = chosenFrames(host, memory);
   const image = elfVmcore({
     processors: processorsOf(host),
-    notes: [noteOf(host, notice, region)],
+    notes: [noteOf(host, notice)],
     pages: pagesOf(memory, pages),
   });
 
@@ -91,9 +85,10 @@ const processorsOf = (host: Host) =>
     .flatMap(({ name }) => host.processors(name))
     .map(({ registers }, index) => ({ index, registers }));
 
-const noteOf = (host: Host, { at }: HostCrashNotice, region: CrashRegion) =>
+/** A host that had no memory for the state has no region: then the note says so with 0 frames. */
+const noteOf = (host: Host, { at }: HostCrashNotice) =>
   hypervisorNote({
-    ...region,
+    ...(host.crashRegion() ?? { firstFrame: 0, frames: 0 }),
     crashedAt: at,
     upTime: (at.getTime() - host.startedAt.getTime()) * 10_000,
     host: host.name,

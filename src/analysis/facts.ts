@@ -135,7 +135,6 @@ export const hypervisorFact = z.strictObject({
       pages: z.number(),
       addressSpaces: z.number(),
       shadowPages: z.number(),
-      shadowEntries: z.number(),
     }),
   ),
   audit: z.strictObject({

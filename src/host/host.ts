@@ -110,7 +110,7 @@ export interface Host {
   machineMemory(): PhysicalMemory;
   /** Whose the frames of system physical memory are, partition by partition; the others are the hypervisor's or free. */
   partitionFrames(): readonly PartitionFrames[];
-  /** Null as long as the hypervisor has not failed. */
+  /** Null as long as the hypervisor has not failed, and where the host had no memory left for its state. */
   crashRegion(): CrashRegion | null;
   /** All guest physical memory of a partition, as the dump partition may read it. */
   memory(partition: string): PhysicalMemory;

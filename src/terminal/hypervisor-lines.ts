@@ -29,12 +29,12 @@ export function auditLines({ audit }: HypervisorFact): string[] {
 
 /** What of a failed hypervisor is in the dump. */
 export function hypervisorInventory({ partitions, sharing }: HypervisorFact): string[] {
-  const sum = (of: "addressSpaces" | "shadowPages" | "shadowEntries") =>
+  const sum = (of: "addressSpaces" | "shadowPages") =>
     partitions.reduce((total, partition) => total + partition[of], 0);
   return [
     counted(partitions.length, "partition"),
     counted(sum("addressSpaces"), "address space"),
-    `${counted(sum("shadowPages"), "shadow page")} with ${counted(sum("shadowEntries"), "entry", "entries")}`,
+    counted(sum("shadowPages"), "shadow page"),
     counted(sharing.sharedPages, "shared page"),
   ];
 }

@@ -57,11 +57,11 @@ function stateIn(
 }
 
 /** Parameters of stop code 0x20001 as this project's hypervisor sets them; of its own, Microsoft says nothing. */
-const PARAMETERS = ["what is wrong", "partition, counted from 0", "linear address, or host address", "guest physical address"];
+const PARAMETERS = ["what is wrong, counted from 1", "partition, counted from 0", "linear address, or host address", "guest physical address"];
 
 function crashFact({ stopCode, parameters, partitions }: HypervisorState): Crash {
   const [kind, partition] = parameters;
-  const texts = [CORRUPTION_KINDS[Number(kind)], partitions[Number(partition)]?.name];
+  const texts = [CORRUPTION_KINDS[Number(kind) - 1], partitions[Number(partition)]?.name];
   const name = stopCodeName(stopCode);
   return {
     title: name ?? hex(stopCode),
@@ -109,7 +109,6 @@ function partitionFact({ name, ...rows }: PartitionState): HypervisorFact["parti
     pages: row?.pages ?? 0,
     addressSpaces: rows.spaces.length,
     shadowPages: rows.shadowPages.length,
-    shadowEntries: rows.shadowEntries.length,
   };
 }
 

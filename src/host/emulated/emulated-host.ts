@@ -8,7 +8,7 @@ import {
   TICKS_PER_SECOND,
   type UserProcess,
 } from "../../guest/index.ts";
-import { Hypervisor, type Partition } from "../../hypervisor/index.ts";
+import { type BugCheck, Hypervisor, type Partition } from "../../hypervisor/index.ts";
 import type {
   ArmedCheck,
   CrashNote,
@@ -224,8 +224,8 @@ export class EmulatedHost implements Host {
         this.#events++;
         if (machine.partition.state === "crashed") this.#watch.partitionStopped();
       }
-      const { crashed } = this.#hypervisor;
-      if (crashed) return this.#hostCrash(crashed);
+      const { bugCheck } = this.#hypervisor;
+      if (bugCheck) return this.#hostCrash(bugCheck);
       if (machine.partition.state === "crashed") return this.#crashOf(machine);
     }
   }
@@ -259,7 +259,7 @@ export class EmulatedHost implements Host {
     };
   }
 
-  #hostCrash({ code, parameters }: HypervisorCrash): HostEvent {
+  #hostCrash({ code, parameters }: BugCheck): HostEvent {
     return {
       kind: "host-crashed",
       atSeconds: this.#now / TICKS_PER_SECOND,
@@ -274,6 +274,7 @@ export class EmulatedHost implements Host {
     const { host, dumpPartition } = this.scenario;
     this.#hostBoot++;
     this.#hypervisor = new Hypervisor({ memoryBytes: host.memory });
+    this.#hypervisor.reserveCrashRegion();
     this.#dumper = this.#hypervisor.createPartition({
       name: dumpPartition.name,
       memoryBytes: dumpPartition.memory,

@@ -1,7 +1,11 @@
+import { PAGE_SIZE } from "../../binary/index.ts";
 import { TICKS_PER_SECOND } from "../../guest/index.ts";
-import { type Corruption, errorParameters, HYPERVISOR_ERROR, type Hypervisor, type HypervisorFault } from "../../hypervisor/index.ts";
+import { CORRUPTION_KINDS, type Corruption, type Hypervisor, type HypervisorFault } from "../../hypervisor/index.ts";
 import type { ArmedCheck } from "../host.ts";
 import type { Scenario } from "./scenario/schema.ts";
+
+/** The stop code of a hypervisor that finds its own state wrong. */
+const HYPERVISOR_ERROR = 0x20001;
 
 /** Seconds between two audits where the check is armed and the scenario does not say. */
 const AUDIT_SECONDS = 1;
@@ -70,6 +74,22 @@ export class HypervisorWatch {
   #audit(): void {
     this.#audits++;
     const [first] = this.#hypervisor.audit().corruptions;
-    if (first !== undefined) this.#hypervisor.crash({ code: HYPERVISOR_ERROR, parameters: errorParameters(first) });
+    if (first === undefined) return;
+    const partition = this.#hypervisor.partitions.findIndex(({ name }) => name === first.partition);
+    this.#hypervisor.crash({ code: HYPERVISOR_ERROR, parameters: parametersOf(first, partition) });
   }
+}
+
+/** Kind (counted from 1), partition (from 0), linear address or else that of the host frame, guest physical address. */
+function parametersOf(
+  { kind, linearAddress, hostFrame, guestPhysicalAddress }: Corruption,
+  partition: number,
+): [bigint, bigint, bigint, bigint] {
+  const address = linearAddress === null ? BigInt((hostFrame ?? 0) * PAGE_SIZE) : BigInt(linearAddress);
+  return [
+    BigInt(CORRUPTION_KINDS.indexOf(kind) + 1),
+    BigInt.asUintN(64, BigInt(partition)),
+    address,
+    BigInt(guestPhysicalAddress ?? 0),
+  ];
 }
