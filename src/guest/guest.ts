@@ -16,6 +16,7 @@ import { Kernel } from "./kernel/kernel.ts";
 import { BUILD_NUMBER } from "./kernel/release.ts";
 import { Services } from "./kernel/services.ts";
 import { OutOfPageFrames } from "./memory/page-frames.ts";
+import type { PageExchange } from "./processes/page-exchange.ts";
 import { startUserProcess, type UserProcess } from "./processes/user-process.ts";
 import { Random } from "./random.ts";
 
@@ -31,6 +32,8 @@ export interface GuestOptions {
   readonly systemPtes: number;
   readonly drivers: readonly DriverFile[];
   readonly processes: readonly UserProcess[];
+  /** Where processes that share pages find those of other partitions. */
+  readonly exchange: PageExchange;
   /** What to switch on for which stop code, besides the checks asked for from outside. */
   readonly procedures: readonly Procedure[];
 }
@@ -138,15 +141,16 @@ export class Guest {
 }
 
 /** Creates the processes, and the thread that loads the drivers. */
-function start(kernel: Kernel, { drivers, processes, seed, boot, partition }: GuestOptions, random: Random): void {
+function start(kernel: Kernel, options: GuestOptions, random: Random): void {
+  const { drivers, processes, seed, boot, partition, exchange } = options;
   const services = new Services(kernel);
   const own = (seed ^ Math.imul(boot, 0x9e37_79b1)) >>> 0;
   let parent = kernel.processes.system.id;
   for (const name of SYSTEM_PROCESSES) {
-    const plain = { name, memoryBytes: SYSTEM_PROCESS_BYTES, private: false, canary: null };
-    parent = startUserProcess(kernel, services, parent, plain, own);
+    const plain = { name, memoryBytes: SYSTEM_PROCESS_BYTES, private: false, canary: null, work: null };
+    parent = startUserProcess(kernel, services, plain, { parent, seed: own, number: 0, exchange });
   }
-  for (const wanted of processes) startUserProcess(kernel, services, parent, wanted, own);
+  processes.forEach((wanted, number) => startUserProcess(kernel, services, wanted, { parent, seed: own, number, exchange }));
   const order = random.shuffle([...drivers]);
   const thread = kernel.processes.createThread(
     kernel.processes.system,

@@ -4,6 +4,9 @@ export { readStopCode, type StopCode, type StopCodeState } from "./checks/stop-c
 export type { DriverFile, DriverProgram } from "./drivers/driver.ts";
 export { armForNextStart, Guest, type GuestOptions } from "./guest.ts";
 export { MOST_SYSTEM_PTES } from "./memory/system-ptes.ts";
+export type { ExchangeDirection, PageExchange, PageTransfer } from "./processes/page-exchange.ts";
+export { MOST_PROCESSES } from "./processes/page-stamp.ts";
 export type { UserProcess } from "./processes/user-process.ts";
+export { processWork, workBytes } from "./processes/work.ts";
 export { duration, rate, size } from "./quantities.ts";
 export { TICKS_PER_SECOND } from "./threads/virtual-clock.ts";

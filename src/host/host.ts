@@ -121,5 +121,7 @@ export interface Host {
   console(partition: string): string;
   /** Named counters, for `host run --json`. */
   counters(): Readonly<Record<string, number>>;
+  /** Those of each partition, by its name. */
+  partitionCounters(): Readonly<Record<string, Readonly<Record<string, number>>>>;
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { type PhysicalMemory, StopcodeError } from "../binary/index.ts";
 import { type AuditReport, auditState } from "./audit/index.ts";
 import { CrashMemory, type CrashRegion } from "./crash-region.ts";
+import { addedUp } from "./counts.ts";
 import { ForeignMemory, WholeHostMemory } from "./foreign-memory.ts";
 import { HostMemory } from "./host-memory.ts";
 import { Partition, type PartitionOptions } from "./partition.ts";
@@ -160,10 +161,8 @@ export class Hypervisor {
     return this.#crashRegion;
   }
 
-  /** What has happened so far, and what there is now. */
+  /** What has happened so far, and what there is now; what partitions count is added up. */
   counters(): Record<string, number> {
-    const processors = this.partitions.flatMap((partition) => partition.processors);
-    const sum = (of: "accesses" | "pageFaults") => processors.reduce((total, processor) => total + processor[of], 0);
     return {
       partitions: this.#partitions.size,
       partitionsCreated: this.#created,
@@ -171,10 +170,8 @@ export class Hypervisor {
       partitionsCrashed: this.partitions.filter((partition) => partition.state === "crashed").length,
       hostPages: this.#memory.frames,
       hostPagesFree: this.#memory.freeFrames,
-      guestAccesses: sum("accesses"),
-      reflectedGuestPageFaults: sum("pageFaults"),
       ...this.sharing.counters(),
-      ...total(processors.map((processor) => processor.translationCounters())),
+      ...addedUp(this.partitions.map((partition) => partition.counters())),
     };
   }
 
@@ -207,11 +204,4 @@ export class Hypervisor {
     for (let number = 2; this.#partitions.has(name); number++) name = `${wanted}-${number}`;
     return name;
   }
-}
-
-/** Counts of the same name added up. */
-function total(counts: readonly Readonly<Record<string, number>>[]): Record<string, number> {
-  const sums: Record<string, number> = {};
-  for (const count of counts) for (const [name, value] of Object.entries(count)) sums[name] = (sums[name] ?? 0) + value;
-  return sums;
 }

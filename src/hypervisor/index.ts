@@ -32,4 +32,12 @@ export {
 } from "./state/index.ts";
 export { createEngine, type EngineOptions } from "./translation/create-engine.ts";
 export { type EngineKind, REFUSED_BY_GUEST_MAP, type Refusal, type TranslationEngine } from "./translation/engine.ts";
+export {
+  FLUSH_ALL_ADDRESS_SPACES,
+  FLUSH_ALL_PROCESSORS,
+  FLUSH_NON_GLOBAL_ONLY,
+  type FlushListResult,
+  type FlushStatus,
+  type FlushTarget,
+} from "./translation/flush-target.ts";
 export type { VirtualProcessor } from "./virtual-processor.ts";

@@ -1,10 +1,15 @@
 import { PAGE_SIZE, type PageRun, StopcodeError } from "../binary/index.ts";
+import { addedUp } from "./counts.ts";
 import { type CrashNotification, CrashRegisters } from "./crash-registers.ts";
+import { MAX_PHYSICAL_ADDRESS_BITS } from "./frame-map.ts";
 import { GuestPhysicalMemory } from "./guest-memory.ts";
 import type { HostMemory } from "./host-memory.ts";
+import { LargePages } from "./large-pages/index.ts";
 import { runsOf } from "./page-runs.ts";
 import type { EngineKind } from "./translation/engine.ts";
-import { ShadowPageTables } from "./translation/shadow/index.ts";
+import type { FlushHypercalls, FlushListResult, FlushStatus, FlushTarget } from "./translation/flush-target.ts";
+import { ProcessorFlushes } from "./translation/processor-flushes.ts";
+import { FlushCalls, ShadowPageTables } from "./translation/shadow/index.ts";
 import { type Execution, VirtualProcessor } from "./virtual-processor.ts";
 
 /** Bytes of the store that survives a reset. */
@@ -35,7 +40,7 @@ export interface PartitionOptions {
  * A virtual machine: memory, processors, and what the guest in it tells its host.
  *
  * Only a running partition executes: in any other state its processors and its hypercalls (`appendConsole`,
- * `writeCrash…`, `markPrivate`, `unmarkPrivate`, `registerCrashNote`) throw StopcodeError `hypervisor/not-running`.
+ * `writeCrash…`, `markPrivate`, `unmarkPrivate`, `registerCrashNote`, `flush…`) throw StopcodeError `hypervisor/not-running`.
  */
 export class Partition implements Execution {
   readonly name: string;
@@ -54,6 +59,8 @@ export class Partition implements Execution {
   readonly #crash = new CrashRegisters();
   readonly #resetListeners: (() => void)[] = [];
   readonly #privatePages: Uint8Array;
+  readonly #flushes: FlushHypercalls;
+  #mapChanges = 0;
 
   /** Partitions are made by `Hypervisor.createPartition`. */
   constructor(host: HostMemory, options: PartitionOptions) {
@@ -73,7 +80,12 @@ export class Partition implements Execution {
         : null;
     this.#privatePages = new Uint8Array(this.memory.pages);
     this.processors = Array.from({ length: processors }, (_, index) => new VirtualProcessor(index, this, host));
+    this.#flushes =
+      this.shadowTables === null
+        ? new ProcessorFlushes(this.processors)
+        : new FlushCalls(this.shadowTables, MAX_PHYSICAL_ADDRESS_BITS);
     this.memory.onMapChange((firstPage, pageCount) => {
+      this.#mapChanges++;
       for (const processor of this.processors) processor.guestMapChanged(firstPage, pageCount);
     });
   }
@@ -181,6 +193,39 @@ export class Partition implements Execution {
   /** Brings the accessed and dirty flags in the guest's page tables up to date: whoever reads its memory is to see them. */
   synchronizeFlags(): void {
     for (const processor of this.processors) processor.synchronizeFlags();
+  }
+
+  /**
+   * HvCallFlushVirtualAddressSpace: when it returns, no processor it names translates with what it was to forget.
+   * `inhibited` on an engine whose parent can hold flushes up: the guest calls again.
+   */
+  flushAddressSpace(target: FlushTarget): FlushStatus {
+    this.mustRun();
+    return this.#flushes.flushAddressSpace(target);
+  }
+
+  /** HvCallFlushVirtualAddressList: the same for pages. Each entry is a linear address whose low 12 bits say how many pages more. */
+  flushAddressList(target: FlushTarget, list: readonly bigint[]): FlushListResult {
+    this.mustRun();
+    return this.#flushes.flushAddressList(target, list);
+  }
+
+  /** What has happened in this partition so far, by the names of systems.md 1.2 where they have one. */
+  counters(): Record<string, number> {
+    const { processors, shadowTables } = this;
+    const { large, small } = new LargePages(this.memory.map).sizes();
+    return {
+      ...addedUp([
+        ...(shadowTables === null ? [] : [shadowTables.counters()]),
+        this.#flushes.counters(),
+        ...processors.map((processor) => processor.translationCounters()),
+      ]),
+      guestAccesses: this.accesses,
+      reflectedGuestPageFaults: processors.reduce((sum, { pageFaults }) => sum + pageFaults, 0),
+      gpaPages2M: large,
+      gpaPages4K: small,
+      gpaSpaceModifications: this.#mapChanges,
+    };
   }
 
   /** Marks guest frames as private: their content is for the partition's owner only. */

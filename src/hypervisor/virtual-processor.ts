@@ -1,5 +1,5 @@
 import { hex, joinAddress, PAGE_SIZE, StopcodeError } from "../binary/index.ts";
-import { ACCESS_FETCH, ACCESS_WRITE, FAULT_GENERAL_PROTECTION } from "../paging/index.ts";
+import { ACCESS_FETCH, ACCESS_WRITE, CR4_PCIDE, FAULT_GENERAL_PROTECTION } from "../paging/index.ts";
 import { checkCr0, checkCr3, checkCr4, checkInvpcid, isCanonical } from "./control-rules.ts";
 import { GeneralProtectionFault, PageFault } from "./faults.ts";
 import {
@@ -16,6 +16,7 @@ import type { HostMemory } from "./host-memory.ts";
 import { addressingState, type RegisterFile, registerFile, resetRegisters } from "./register-file.ts";
 import { createEngine } from "./translation/create-engine.ts";
 import { type EngineKind, REFUSED_BY_GUEST_MAP, type TranslationEngine } from "./translation/engine.ts";
+import type { FlushedProcessor } from "./translation/processor-flushes.ts";
 import type { ShadowPageTables } from "./translation/shadow/index.ts";
 import { WalkEngine } from "./translation/walk-engine.ts";
 
@@ -42,7 +43,7 @@ export interface Execution {
  * Assigning a control register in `registers` loads it, whatever the value, as its host may; the guest's instructions
  * are the methods below, with the processor's checks.
  */
-export class VirtualProcessor {
+export class VirtualProcessor implements FlushedProcessor {
   readonly index: number;
   readonly registers: RegisterFile;
   /** Accesses begun since the processor was made, allowed or refused; a processor that does not run begins none. */
@@ -57,6 +58,7 @@ export class VirtualProcessor {
   readonly #engine: TranslationEngine;
   /** Goes ahead over an access that crosses pages, and sets no flags. */
   readonly #probe: WalkEngine;
+  #addresses = new Int32Array(0);
   /** The CR3 that is being loaded leaves its translations in place. */
   #keep = false;
 
@@ -136,6 +138,24 @@ export class VirtualProcessor {
     this.#execution.mustRun();
     checkInvpcid(this.#state, type, pcid, address);
     this.#engine.invalidatePcid(type as 0 | 1 | 2 | 3, pcid, upper(address), lower(address));
+  }
+
+  forgetSpace(addressSpace: bigint | null): void {
+    if (addressSpace === null) this.#engine.invalidatePcid(2, 0, 0, 0);
+    else this.#engine.invalidatePcid(1, this.#pcidOf(addressSpace), 0, 0);
+  }
+
+  forgetPages(addressSpace: bigint | null, start: bigint, pages: number): void {
+    // Of several identifiers, INVLPG takes directory entries of the current one only.
+    if (addressSpace === null && (this.#state.cr4 & CR4_PCIDE) !== 0) {
+      this.forgetSpace(null);
+      return;
+    }
+    const pcid = addressSpace === null ? 0 : this.#pcidOf(addressSpace);
+    for (let page = 0; page < pages; page++) {
+      const address = start + BigInt(page * PAGE_SIZE);
+      if (isCanonical(this.#state, address)) this.#engine.invalidatePcid(0, pcid, upper(address), lower(address));
+    }
   }
 
   guestMapChanged(firstPage: number, pageCount: number): void {
@@ -233,6 +253,45 @@ export class VirtualProcessor {
     const at = this.#within(address, 8, access | ACCESS_WRITE);
     if (at < 0) this.write(address, valueBytes(8, value), access);
     else this.#host.view.setBigUint64(at, value, true);
+  }
+
+  /**
+   * Reads the 32-bit words at `count` linear addresses with the same upper half, an access each. All are translated first, in
+   * order; where one is refused, this throws as `readU32` does, and those before it have been read.
+   * @param lows lower halves of the addresses, multiples of 4
+   */
+  readWords(high: number, lows: Int32Array, count: number, words: Int32Array, access = 0): void {
+    const done = this.#locateWords(high, lows, count, access);
+    const addresses = this.#addresses;
+    const memory = this.#host.words;
+    for (let index = 0; index < done; index++) words[index] = memory[addresses[index]! >>> 2]!;
+    if (done < count) this.#refuse(this.#engine, high, lows[done]!);
+  }
+
+  /** Writes words, otherwise as `readWords`; where two addresses are the same, the later word stays. */
+  writeWords(high: number, lows: Int32Array, count: number, words: Int32Array, access = 0): void {
+    const done = this.#locateWords(high, lows, count, access | ACCESS_WRITE);
+    const addresses = this.#addresses;
+    const memory = this.#host.words;
+    for (let index = 0; index < done; index++) memory[addresses[index]! >>> 2] = words[index]!;
+    if (done < count) this.#refuse(this.#engine, high, lows[done]!);
+  }
+
+  /** Where words lie, in `#addresses`; fewer than `count` where the next one is refused. */
+  #locateWords(high: number, lows: Int32Array, count: number, access: number): number {
+    this.#execution.mustRun();
+    if (this.#addresses.length < count) this.#addresses = new Int32Array(count);
+    const addresses = this.#addresses;
+    let done = 0;
+    if (this.#state.mode === "long")
+      done = this.#engine.translateRun(high, lows, 0, count, access | this.#state.accessFlags, addresses);
+    else for (; done < count; done++) addresses[done] = this.#untranslated(high, lows[done]!, access);
+    this.accesses += Math.min(done + 1, count);
+    return done;
+  }
+
+  #pcidOf(addressSpace: bigint): number {
+    return (this.#state.cr4 & CR4_PCIDE) !== 0 ? Number(addressSpace & 0xfffn) : 0;
   }
 
   #loadCr3(value: bigint, keep: boolean): void {

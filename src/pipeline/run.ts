@@ -33,7 +33,11 @@ export interface RunReport {
   readonly verdict: { readonly culprit: string | null; readonly confidence: string | null };
   /** Where the run ended otherwise than the scenario says it must; null when the scenario says nothing. */
   readonly unexpected: readonly string[] | null;
-  readonly hypervisor: { readonly counters: Readonly<Record<string, number>> };
+  /** What was counted on the machine as a whole, and in each partition. */
+  readonly hypervisor: {
+    readonly counters: Readonly<Record<string, number>>;
+    readonly partitions: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  };
   readonly storage: { readonly counters: Readonly<Record<string, number>> };
   readonly dumps: readonly DumpReport[];
 }
@@ -207,7 +211,7 @@ class Run {
     return {
       boots: this.boots,
       verdict: { culprit: best?.culprit.name ?? null, confidence: best?.verdict ?? null },
-      hypervisor: { counters: this.host.counters() },
+      hypervisor: { counters: this.host.counters(), partitions: this.host.partitionCounters() },
       storage: { counters: {} },
       dumps: this.crashes.map(({ manifest, folder }) => ({
         crashId: manifest.id,

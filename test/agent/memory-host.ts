@@ -151,6 +151,10 @@ export class MemoryHost implements Host {
   nextEvent(): Promise<HostEvent> {
     return Promise.resolve({ kind: "finished", atSeconds: 60 });
   }
+  partitionCounters() {
+    return {};
+  }
+
   counters() {
     return {};
   }

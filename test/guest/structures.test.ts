@@ -97,8 +97,11 @@ processes:
     const names = view.processes.map(({ imageFileName }) => imageFileName);
     expect(names[0]).toBe("System");
     expect(names).toContain("vaultd.exe");
-    const roots = view.processes.map(({ directoryTableBase }) => Number(directoryTableBase));
+    const roots = view.processes.map(({ directoryTableBase }) => Number(directoryTableBase & ~0xfffn));
     expect(new Set(roots).size).toBe(roots.length);
+    const identifiers = view.processes.map(({ directoryTableBase }) => directoryTableBase & 0xfffn);
+    expect(identifiers[0]).toBe(0n);
+    expect(new Set(identifiers).size).toBe(roots.length);
     const kernelHalf = (root: number) => {
       const entries = new BigUint64Array(view.physical.read(root, 4096).buffer).slice(256);
       const selfMap = Number((view.kdbg.pteBase >> 39n) & 511n) - 256;

@@ -25,6 +25,7 @@ export interface ExceptionFacts {
 
 /** Names of the stop codes that this kernel raises, as Microsoft's documentation has them. */
 export const STOP_CODE_NAMES: Readonly<Record<number, string>> = {
+  26: "MEMORY_MANAGEMENT",
   63: "NO_MORE_SYSTEM_PTES",
   80: "PAGE_FAULT_IN_NONPAGED_AREA",
   209: "DRIVER_IRQL_NOT_LESS_OR_EQUAL",

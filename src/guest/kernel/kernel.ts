@@ -87,7 +87,7 @@ export class Kernel {
     this.layout = drawAddressLayout(random);
     this.frames = new PageFrames(this.physical, FIRST_FREE_FRAME);
     const headerFrame = this.frames.takeEarly(DUMP_HEADER_PAGES);
-    this.tables = new PageTables(this.physical, this.frames, this.layout.selfMapIndex);
+    this.tables = new PageTables(partition, this.frames, this.layout.selfMapIndex);
     this.memory = new KernelMemory(partition.processors[0]!);
     for (const processor of partition.processors) startProcessor(processor, this.tables);
 

@@ -1,5 +1,5 @@
 import { checkRecords, debuggerData64, listEntry64, CHECK_RECORDS_EXPORT as records } from "../../dumpfile/index.ts";
-import { call, callPointer, declare } from "../image/function.ts";
+import { call, callPointer, declare, load, store } from "../image/function.ts";
 import type { ImageDeclaration } from "../image/image-declaration.ts";
 import { POOL_DESCRIPTOR_BYTES } from "../memory/pool.ts";
 
@@ -13,7 +13,15 @@ const threads = [
     callPointer("StartRoutine"),
     call("PsTerminateSystemThread"),
   ),
-  declare("PspUserThreadStartup", { saves: ["rbx", "rdi"], locals: 0x20 }, call("KeWaitForSingleObject")),
+  declare(
+    "PspUserThreadStartup",
+    { saves: ["rbx", "rdi"], locals: 0x20 },
+    call("KeWaitForSingleObject"),
+    call("KeDelayExecutionThread"),
+    load("ReadPage"),
+    store("WritePage"),
+    call("MmCheckCachedPageStates"),
+  ),
   declare("PsCreateSystemThread", { saves: ["rbx", "rsi", "rdi"], locals: 0x60 }, call("ExAllocatePoolWithTag")),
   declare("PsTerminateSystemThread", { saves: ["rbx"] }, call("KiSwapThread")),
   declare("KeDelayExecutionThread", { saves: ["rbx"], locals: 0x40 }, call("KiCommitThreadWait")),
@@ -46,6 +54,7 @@ const memory = [
 ];
 
 const faults = [
+  declare("MmCheckCachedPageStates", { saves: ["rbx", "rsi", "rdi"], locals: 0x40 }, call("KeBugCheckEx")),
   declare("KiPageFault", { saves: ["rbp"], trap: true }, call("MmAccessFault"), call("KiBugCheckDispatch")),
   declare("MmAccessFault", { saves: ["rbx", "rsi", "rdi", "r12"], locals: 0xa0 }, call("MiSystemFault")),
   declare("MiSystemFault", { saves: ["rbx", "rbp", "rdi"], locals: 0x90 }, call("KeBugCheckEx")),

@@ -11,6 +11,9 @@ const STACK_PAGES = 6; // 24 KiB, as Windows gives a kernel thread
 /** Between two stacks lies a page that is not mapped. */
 const STACK_SLOT_PAGES = STACK_PAGES + 2;
 
+/** Process-context identifiers have 12 bits; 0 is System's. */
+const LAST_PCID = 0xfff;
+
 const OBJECT_TYPE = { process: 3, thread: 6 } as const;
 const at = (field: { readonly offset: number }) => BigInt(field.offset);
 
@@ -30,6 +33,7 @@ export class ProcessTable {
   readonly #kernel: Kernel;
   #stacks = 0;
   #nextId = 8;
+  #lastPcid = 0;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
@@ -44,10 +48,11 @@ export class ProcessTable {
 
   /** A process of its own address space; its kernel half is everyone's. */
   create(name: string, parent: number): Process {
-    const { physical, frames, layout, tables } = this.#kernel;
-    const own = new PageTables(physical, frames, layout.selfMapIndex);
+    const { partition, frames, layout, tables } = this.#kernel;
+    const id = this.#takeId();
+    const own = new PageTables(partition, frames, layout.selfMapIndex, this.#takePcid());
     own.shareKernelHalf(tables, layout.selfMapIndex);
-    const process = this.#create(name, this.#takeId(), parent, own);
+    const process = this.#create(name, id, parent, own);
     this.#list(process);
     return process;
   }
@@ -60,7 +65,11 @@ export class ProcessTable {
     const stackBase = stackLimit + BigInt(STACK_PAGES * PAGE_SIZE);
     const object = this.#kernel.allocate(ethread.size, "Thre");
     const id = process.id === 0 ? 0 : this.#takeId();
-    const thread = new Thread({ object, id, process: process.object, stackBase, stackLimit }, memory);
+    const { directoryTableBase } = process.tables;
+    const thread = new Thread(
+      { object, id, process: process.object, directoryTableBase, stackBase, stackLimit },
+      memory,
+    );
     memory.put(ethread, object, {
       headerType: OBJECT_TYPE.thread,
       initialStack: thread.rsp,
@@ -156,6 +165,12 @@ export class ProcessTable {
   #list({ object }: Process): void {
     const { memory } = this.#kernel;
     memory.insertTail(this.#kernel.variable("PsActiveProcessHead"), object + at(eprocess.fields.activeProcessLinks));
+  }
+
+  /** Processes never end, and there is one identifier each: the kernel never has to take one from another process. */
+  #takePcid(): number {
+    if (this.#lastPcid === LAST_PCID) throw new Error(`a kernel has at most ${LAST_PCID} processes`);
+    return ++this.#lastPcid;
   }
 
   #takeId(): number {

@@ -3,7 +3,7 @@ import type { PageTables } from "../memory/page-tables.ts";
 
 /** Control registers as a 64-bit Windows leaves them (Intel SDM volume 3A, section 2.5). */
 const CR0 = 0x8005_0033n; // PG AM WP NE ET MP PE
-const CR4 = 0x0000_06f8n; // OSXMMEXCPT OSFXSR PGE MCE PAE PSE DE
+const CR4 = 0x0002_06f8n; // PCIDE OSXMMEXCPT OSFXSR PGE MCE PAE PSE DE
 const EFER = 0xd01n; // NXE LMA LME SCE
 
 /** Switches a processor to long mode with the kernel's page tables. */

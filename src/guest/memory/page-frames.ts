@@ -92,11 +92,34 @@ export class PageFrames {
     const at = this.#database + frame * pageFrame.size;
     memory.writeU64(headFlink, memory.readU64(at));
     memory.writeU32(this.#head, memory.readU32(this.#head) - 1);
-    memory.writeU64(at, 0n);
-    memory.writeU16(at + pageFrame.fields.referenceCount.offset, 1);
-    memory.writeU32(at + pageFrame.fields.shareCount.offset, 1);
-    memory.writeU8(at + pageFrame.fields.pageLocation.offset, LOCATION.active);
+    this.#taken(at);
     return frame;
+  }
+
+  /**
+   * Consecutive frames, zeroed, the first a multiple of `alignment`: the highest there are. Goes over the whole free list once.
+   * @throws OutOfPageFrames when no such run is free
+   */
+  takeRun(count: number, alignment: number): number {
+    const first = this.#findRun(count, alignment);
+    const memory = this.#memory;
+    const head = this.#head + frameList.fields.flink.offset;
+    let last = EMPTY_LIST;
+    let link = head;
+    for (let frame = memory.readU32(head); frame < memory.pages; frame = memory.readU32(link)) {
+      if (frame < first || frame >= first + count) {
+        last = frame;
+        link = this.#database + frame * pageFrame.size;
+        continue;
+      }
+      const at = this.#database + frame * pageFrame.size;
+      memory.writeU64(link, memory.readU64(at));
+      this.#taken(at);
+      memory.view(frame).fill(0);
+    }
+    writeSize(memory, this.#head + frameList.fields.blink.offset, last);
+    memory.writeU32(this.#head, memory.readU32(this.#head) - count);
+    return first;
   }
 
   takeZeroed(): number {
@@ -115,6 +138,28 @@ export class PageFrames {
     memory.writeU8(at + pageFrame.fields.pageLocation.offset, LOCATION.free);
     writeSize(memory, headFlink, frame);
     memory.writeU32(this.#head, memory.readU32(this.#head) + 1);
+  }
+
+  /** Marks a frame that has left the free list. @param at guest physical address of its entry in the database */
+  #taken(at: number): void {
+    const memory = this.#memory;
+    memory.writeU64(at, 0n);
+    memory.writeU16(at + pageFrame.fields.referenceCount.offset, 1);
+    memory.writeU32(at + pageFrame.fields.shareCount.offset, 1);
+    memory.writeU8(at + pageFrame.fields.pageLocation.offset, LOCATION.active);
+  }
+
+  #findRun(count: number, alignment: number): number {
+    const memory = this.#memory;
+    const location = this.#database + pageFrame.fields.pageLocation.offset;
+    const isFree = (frame: number) => memory.readU8(location + frame * pageFrame.size) === LOCATION.free;
+    for (let first = memory.pages - (memory.pages % alignment); first >= 0; first -= alignment) {
+      if (first + count > memory.pages) continue;
+      let free = 0;
+      while (free < count && isFree(first + free)) free++;
+      if (free === count) return first;
+    }
+    throw new OutOfPageFrames(`no ${count} consecutive page frames are free`);
   }
 }
 

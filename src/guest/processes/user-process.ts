@@ -5,6 +5,8 @@ import type { Services } from "../kernel/services.ts";
 import { PAGE_KIND } from "../memory/page-table-entry.ts";
 import { Random } from "../random.ts";
 import { THREAD_STATE } from "../threads/thread.ts";
+import type { PageExchange } from "./page-exchange.ts";
+import { type ProcessWork, Work } from "./work.ts";
 
 /** A process with memory of its own, as a scenario asks for it. */
 export interface UserProcess {
@@ -13,6 +15,17 @@ export interface UserProcess {
   readonly private: boolean;
   /** A text that is put into several of its pages, and nowhere else. */
   readonly canary: string | null;
+  /** What its thread does; null: it waits for something that never comes. */
+  readonly work: ProcessWork | null;
+}
+
+/** What a process is started with besides. */
+export interface ProcessStart {
+  readonly parent: number;
+  readonly seed: number;
+  /** Which it is among the processes that the guest is started with. */
+  readonly number: number;
+  readonly exchange: PageExchange;
 }
 
 const IMAGE_PAGES = 4;
@@ -25,9 +38,8 @@ const CANARY_COPIES = 5;
 export function startUserProcess(
   kernel: Kernel,
   services: Services,
-  parent: number,
   wanted: UserProcess,
-  seed: number,
+  { parent, seed, number, exchange }: ProcessStart,
 ): number {
   const process = kernel.processes.create(wanted.name, parent);
   const random = new Random(seed, `process ${wanted.name}`);
@@ -58,6 +70,12 @@ export function startUserProcess(
   const start = kernel.images.find("nt!PspUserThreadStartup");
   const thread = kernel.processes.createThread(process, start.address);
   thread.enter(start);
+  if (wanted.work !== null) {
+    const work = new Work(kernel, process, wanted.work, { seed, number, exchange });
+    thread.routine = work.routine(services, thread);
+    kernel.dispatcher.makeReady(thread);
+    return process.id;
+  }
   services.enterWait(thread);
   kernel.memory.put(ethread, thread.object, { kernelStack: thread.rsp, state: THREAD_STATE.waiting });
   return process.id;

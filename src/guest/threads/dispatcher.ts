@@ -9,6 +9,9 @@ const STATE = BigInt(ethread.fields.state.offset);
 const NEXT_PROCESSOR = BigInt(ethread.fields.nextProcessor.offset);
 const KERNEL_STACK = BigInt(ethread.fields.kernelStack.offset);
 
+/** Bit 63 of what is moved to CR3, while there are process-context identifiers. */
+const KEEP_TRANSLATIONS = 1n << 63n;
+
 /**
  * Runs threads on processors: first ready, first served, on the first processor that is idle. A thread keeps its processor
  * until it waits; while it computes, other processors run other threads.
@@ -66,6 +69,9 @@ export class Dispatcher {
   }
 
   #switchTo(processor: Processor, thread: Thread): void {
+    // Nothing is flushed: whoever changes an address space sees to it that no processor keeps what it was.
+    if (processor.virtual.registers.cr3 !== thread.directoryTableBase)
+      processor.virtual.moveToCr3(KEEP_TRANSLATIONS | thread.directoryTableBase);
     processor.current = thread;
     thread.processor = processor;
     this.#memory.processor.writeU64(processor.controlBlock + CURRENT_THREAD, thread.object);

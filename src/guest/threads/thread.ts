@@ -37,6 +37,8 @@ export class Thread {
   readonly object: bigint;
   readonly id: number;
   readonly process: bigint;
+  /** What CR3 holds while it runs: its process's address space. */
+  readonly directoryTableBase: bigint;
   readonly stackBase: bigint;
   readonly stackLimit: bigint;
   /** By unwind number; rsp among them. */
@@ -54,6 +56,7 @@ export class Thread {
       readonly object: bigint;
       readonly id: number;
       readonly process: bigint;
+      readonly directoryTableBase: bigint;
       readonly stackBase: bigint;
       readonly stackLimit: bigint;
     },
@@ -62,6 +65,7 @@ export class Thread {
     this.object = place.object;
     this.id = place.id;
     this.process = place.process;
+    this.directoryTableBase = place.directoryTableBase;
     this.stackBase = place.stackBase;
     this.stackLimit = place.stackLimit;
     this.#memory = memory;

@@ -4,6 +4,7 @@ import {
   armForNextStart,
   driverFile,
   Guest,
+  type PageExchange,
   type Procedure,
   TICKS_PER_SECOND,
   type UserProcess,
@@ -21,6 +22,7 @@ import type {
   PartitionState,
 } from "../host.ts";
 import { HypervisorWatch, watchOf } from "./hypervisor-watch.ts";
+import { HostPageExchange } from "./page-exchange.ts";
 import { framesOf } from "./partition-frames.ts";
 import type { Scenario, ScenarioPartition } from "./scenario/schema.ts";
 
@@ -28,6 +30,7 @@ import type { Scenario, ScenarioPartition } from "./scenario/schema.ts";
 interface Machine {
   readonly wanted: ScenarioPartition;
   readonly partition: Partition;
+  readonly exchange: PageExchange;
   guest: Guest;
   boot: number;
   /** Host time of the guest's start, moved on by every pause; in 100 ns. */
@@ -55,6 +58,7 @@ export class EmulatedHost implements Host {
   readonly scenario: Scenario;
   readonly seed: number;
   #hypervisor!: Hypervisor;
+  #exchange!: HostPageExchange;
   #dumper!: Partition;
   #watch!: HypervisorWatch;
   /** Which start of the host is running, from 1. */
@@ -125,7 +129,7 @@ export class EmulatedHost implements Host {
     machine.paused = false;
     machine.startedAt = this.#now;
     machine.until = this.#now + this.#bootTicks;
-    machine.guest = this.#bootGuest(machine.wanted, machine.partition, machine.boot);
+    machine.guest = this.#bootGuest(machine.wanted, machine.partition, machine.exchange, machine.boot);
     this.#announce(machine);
   }
 
@@ -186,6 +190,12 @@ export class EmulatedHost implements Host {
       hypervisorAudits: this.#watch.audits,
       checkRecordsWritten: guests.reduce((sum, guest) => sum + guest.checkRecordsWritten, 0),
     };
+  }
+
+  partitionCounters(): Readonly<Record<string, Readonly<Record<string, number>>>> {
+    return Object.fromEntries(
+      [...this.#machines].map(([name, { partition }]) => [name, partition.counters()] as const),
+    );
   }
 
   async close(): Promise<void> {
@@ -275,6 +285,7 @@ export class EmulatedHost implements Host {
     this.#hostBoot++;
     this.#hypervisor = new Hypervisor({ memoryBytes: host.memory });
     this.#hypervisor.reserveCrashRegion();
+    this.#exchange = new HostPageExchange(this.#hypervisor);
     this.#dumper = this.#hypervisor.createPartition({
       name: dumpPartition.name,
       memoryBytes: dumpPartition.memory,
@@ -290,12 +301,15 @@ export class EmulatedHost implements Host {
       name: wanted.name,
       memoryBytes: wanted.memory,
       processors: wanted.processors,
+      engine: wanted.engine,
     });
     if (nonVolatile) partition.nonVolatile.set(nonVolatile);
-    const guest = this.#bootGuest(wanted, partition, boot);
+    const exchange = this.#exchange.of(partition);
+    const guest = this.#bootGuest(wanted, partition, exchange, boot);
     const machine: Machine = {
       wanted,
       partition,
+      exchange,
       guest,
       boot,
       startedAt: this.#now,
@@ -307,7 +321,7 @@ export class EmulatedHost implements Host {
     this.#announce(machine);
   }
 
-  #bootGuest(wanted: ScenarioPartition, partition: Partition, boot: number): Guest {
+  #bootGuest(wanted: ScenarioPartition, partition: Partition, exchange: PageExchange, boot: number): Guest {
     return new Guest({
       partition,
       boot,
@@ -316,12 +330,14 @@ export class EmulatedHost implements Host {
       systemPtes: wanted.systemPtes,
       procedures: this.#procedures,
       drivers: wanted.drivers.map(driverFile),
-      processes: wanted.processes.map(
-        ({ name, memory, private: isPrivate, canary }): UserProcess => ({
+      exchange,
+      processes: wanted.processes.flatMap(({ name, memory, private: isPrivate, canary, work, count }) =>
+        Array<UserProcess>(count).fill({
           name,
           memoryBytes: memory,
           private: isPrivate,
           canary: canary ?? null,
+          work: work ?? null,
         }),
       ),
     });

@@ -1,5 +1,6 @@
+import { MOST_PROCESSES, workBytes } from "../../../guest/index.ts";
 import { HYPERVISOR } from "../../host.ts";
-import type { Scenario } from "./schema.ts";
+import type { Scenario, ScenarioPartition } from "./schema.ts";
 
 /** Something that each part of a scenario may say, but not all of them together. */
 export interface Contradiction {
@@ -11,6 +12,9 @@ export interface Contradiction {
 
 /** What a kernel takes for itself: images, page tables, the page-frame database, pools, processes of its own. */
 const KERNEL_BYTES = 8 * 2 ** 20;
+
+const bytesOf = ({ memory, count, work }: ScenarioPartition["processes"][number]) =>
+  count * (memory + (work === undefined ? 0 : workBytes(work)));
 
 const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`;
 
@@ -28,7 +32,7 @@ export function contradictions(scenario: Scenario): Contradiction[] {
         hint: "give every partition a name of its own; the dump partition and the hypervisor have one too",
       });
     names.add(name);
-    const used = processes.reduce((sum, process) => sum + process.memory, KERNEL_BYTES);
+    const used = processes.reduce((sum, process) => sum + bytesOf(process), KERNEL_BYTES);
     if (used > memory)
       found.push({
         code: "scenario/partition-memory",
@@ -45,7 +49,15 @@ export function contradictions(scenario: Scenario): Contradiction[] {
           hint: "give every driver of a partition a name of its own",
         });
     });
+    if (processes.reduce((sum, { count }) => sum + count, 0) > MOST_PROCESSES)
+      found.push({
+        code: "scenario/process-count",
+        message: `partition ${name} is to have more than ${MOST_PROCESSES} processes`,
+        path: ["partitions", index, "processes"],
+        hint: "make fewer of them, or more partitions",
+      });
     processes.forEach((process, position) => {
+      found.push(...sharingOf(scenario, index, position));
       if (process.private && owners.length === 0)
         found.push({
           code: "scenario/no-owner",
@@ -80,6 +92,38 @@ export function contradictions(scenario: Scenario): Contradiction[] {
         path: ["expect", index, "culprit"],
         hint: `it has: ${subject.drivers.map(({ name }) => name).join(", ")}`,
       });
+  });
+  return found;
+}
+
+/** A partition has one process that shares pages, and it shares them with partitions that are there and offer some. */
+function sharingOf({ partitions }: Scenario, index: number, position: number): Contradiction[] {
+  const { name, processes } = partitions[index]!;
+  const share = processes[position]!.work?.share;
+  if (share === undefined) return [];
+  const path = ["partitions", index, "processes", position, "work", "share"] as const;
+  const found: Contradiction[] = [];
+  const sharing = processes.filter(({ work }) => work?.share !== undefined);
+  if (sharing.length > 1 || processes[position]!.count > 1)
+    found.push({
+      code: "scenario/one-exchange",
+      message: `partition ${name} has more than one process that shares pages`,
+      path,
+      hint: "a partition offers the pages of one process: give the others no `share`",
+    });
+  share.with.forEach((peer, place) => {
+    const other = partitions.find((one) => one.name === peer);
+    const pages = other?.processes.find(({ work }) => work?.share !== undefined)?.work?.share?.pages;
+    if (peer !== name && pages === share.pages) return;
+    found.push({
+      code: "scenario/no-exchange",
+      message:
+        pages === undefined || peer === name
+          ? `partition ${name} cannot share pages with ${peer}`
+          : `partition ${peer} shares ${pages} pages at a time, ${name} shares ${share.pages}`,
+      path: [...path, "with", place],
+      hint: "name other partitions, each with a process that shares as many pages",
+    });
   });
   return found;
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { driver, duration, MOST_SYSTEM_PTES, size } from "../../../guest/index.ts";
+import { driver, duration, MOST_PROCESSES, MOST_SYSTEM_PTES, processWork, size } from "../../../guest/index.ts";
 
 const name = z
   .string()
@@ -21,12 +21,25 @@ const privateProcess = z.strictObject({
     .max(64)
     .optional()
     .meta({ description: "A text that stands in several of its pages, by which a leak into a dump can be told" }),
+  count: z
+    .int()
+    .min(1)
+    .max(MOST_PROCESSES)
+    .default(1)
+    .meta({ description: "How many processes of this name there are, each with an address space of its own" }),
+  work: processWork
+    .optional()
+    .meta({ description: "What it does; left out, it waits. It reads and writes its pages, and finds out when they are not its own" }),
 });
 
 const partition = z.strictObject({
   name,
   memory: size.prefault("64 MiB"),
   processors: z.int().min(1).max(4).default(2),
+  engine: z.enum(["walk", "tlb", "shadow"]).default("shadow").meta({
+    description:
+      "How its processors translate addresses: by the guest's page tables at every access, with a TLB before them, or by shadow page tables. The guest cannot tell",
+  }),
   systemPtes: z
     .int()
     .min(1024)

@@ -92,7 +92,6 @@ export class ShadowPageTables {
   readonly #largeBacking: LargeBacking;
   /** Guest frames that processors' TLBs may hold. */
   readonly #cached: Uint8Array;
-  #mapChanges = 0;
 
   constructor(options: ShadowOptions) {
     const { frames, budgetPages = DEFAULT_BUDGET, batch = DEFAULT_BATCH } = options;
@@ -254,7 +253,6 @@ export class ShadowPageTables {
    * translates with what it remembers.
    */
   guestMapChanged(firstPage: number, pageCount: number): void {
-    this.#mapChanges++;
     this.#largePages.mapChanged(firstPage, pageCount);
     this.lazy.writeBack();
     const end = Math.min(firstPage + pageCount, this.frames.map.length);
@@ -267,15 +265,11 @@ export class ShadowPageTables {
 
   /** The partition's own figures, by the shipped names. */
   counters(): Readonly<Record<string, number>> {
-    let gpaPages = 0;
-    for (const entry of this.frames.map) if (entry !== HOLE) gpaPages++;
     return {
       virtualTlbPages: this.pool.used,
       recommendedVirtualTlbSize: this.pool.budget,
       addressSpaces: this.spaces.count,
       depositedPages: this.pool.level.length,
-      gpaPages,
-      gpaSpaceModifications: this.#mapChanges,
       guestTableFlagWrites: this.lazy.writes,
     };
   }
