@@ -47,7 +47,8 @@ export const checks: Readonly<Record<string, Check>> = {
     source: "kernel documentation, admin-guide/kernel-parameters and mm/slab",
   },
   "hypervisor-audit": {
-    summary: "the hypervisor holds its translations and its shared pages against page tables and maps, and stops when one is wrong",
+    summary:
+      "the hypervisor holds its translations and its shared pages against page tables and maps, and stops when one is wrong",
     appliedBy: "host",
     how: () => "set `host.audit` in the scenario, for instance to 1 s; no hypervisor in the trade has such a switch",
     source: "this project: src/hypervisor/README.md",

@@ -12,17 +12,15 @@ const words = (name: string): string => name.replace(/[A-Z]/g, (letter) => ` ${l
 export function auditLines({ audit }: HypervisorFact): string[] {
   const { corruptions } = audit;
   const checked = Object.entries(audit.checked).filter(([, number]) => number > 0);
-  const shown = corruptions.slice(0, CORRUPTIONS_SHOWN).map(({ kind, partition, text }) => [
-    bold(kind),
-    printable(partition ?? ""),
-    printable(text),
-  ]);
+  const shown = corruptions
+    .slice(0, CORRUPTIONS_SHOWN)
+    .map(({ kind, partition, text }) => [bold(kind), printable(partition ?? ""), printable(text)]);
   const more = corruptions.length - shown.length;
   return [
     corruptions.length === 0 ? green("nothing wrong is found") : red(counted(corruptions.length, "corruption")),
     ...columns(shown),
     ...(more > 0 ? [`and ${count(more)} more: see --json`] : []),
-    `checked: ${checked.map(([name, number]) => `${count(number)} ${words(name)}`).join(", ") || "nothing"}`,
+    `checked: ${checked.map(([name, number]) => `${words(name)} ${count(number)}`).join(", ") || "nothing"}`,
     ...audit.unchecked.map(({ reason, count: number }) => `not checked: ${count(number)}, ${printable(reason)}`),
   ];
 }

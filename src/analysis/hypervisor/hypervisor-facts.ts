@@ -57,7 +57,12 @@ function stateIn(
 }
 
 /** Parameters of stop code 0x20001 as this project's hypervisor sets them; of its own, Microsoft says nothing. */
-const PARAMETERS = ["what is wrong, counted from 1", "partition, counted from 0", "linear address, or host address", "guest physical address"];
+const PARAMETERS = [
+  "what is wrong, counted from 1",
+  "partition, counted from 0",
+  "linear address, or host address",
+  "guest physical address",
+];
 
 function crashFact({ stopCode, parameters, partitions }: HypervisorState): Crash {
   const [kind, partition] = parameters;

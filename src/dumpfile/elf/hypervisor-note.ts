@@ -1,4 +1,4 @@
-import { layout, size64, StopcodeError, text, u32 } from "../../binary/index.ts";
+import { layout, StopcodeError, size64, text, u32 } from "../../binary/index.ts";
 import type { DumpNote } from "../dump.ts";
 
 const NAME = "STOPCODE";

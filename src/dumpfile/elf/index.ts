@@ -1,3 +1,3 @@
-export { hypervisorCrash, type HypervisorNote, hypervisorNote, hypervisorNoteOf } from "./hypervisor-note.ts";
+export { type HypervisorNote, hypervisorCrash, hypervisorNote, hypervisorNoteOf } from "./hypervisor-note.ts";
 export { openElf } from "./reader.ts";
 export { elfVmcore, type VmcoreContents } from "./writer.ts";

@@ -82,6 +82,7 @@ export class EmulatedHost implements Host {
     this.startedAt = new Date(scenario.clock);
     this.#powerOn([]);
     for (const wanted of scenario.partitions) this.#create(wanted, 1, null);
+    this.#hypervisor.reserveCrashRegion();
   }
 
   partitions(): readonly HostPartition[] {
@@ -145,6 +146,7 @@ export class EmulatedHost implements Host {
       if (arm) armForNextStart(partition, arm);
       this.#create(wanted, boot + 1, partition.nonVolatile);
     }
+    this.#hypervisor.reserveCrashRegion();
   }
 
   machineMemory(): PhysicalMemory {
@@ -284,7 +286,6 @@ export class EmulatedHost implements Host {
     const { host, dumpPartition } = this.scenario;
     this.#hostBoot++;
     this.#hypervisor = new Hypervisor({ memoryBytes: host.memory });
-    this.#hypervisor.reserveCrashRegion();
     this.#exchange = new HostPageExchange(this.#hypervisor);
     this.#dumper = this.#hypervisor.createPartition({
       name: dumpPartition.name,
@@ -293,7 +294,10 @@ export class EmulatedHost implements Host {
       rights: "all-physical-memory",
     });
     this.#hypervisor.designateDumpPartition(this.#dumper);
-    this.#watch = new HypervisorWatch(this.#hypervisor, watchOf(this.scenario, arm, this.#now, this.seed + this.#hostBoot));
+    this.#watch = new HypervisorWatch(
+      this.#hypervisor,
+      watchOf(this.scenario, arm, this.#now, this.seed + this.#hostBoot),
+    );
   }
 
   #create(wanted: ScenarioPartition, boot: number, nonVolatile: Uint8Array | null): void {

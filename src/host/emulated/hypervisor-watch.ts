@@ -20,12 +20,19 @@ interface WatchOptions {
 }
 
 /** What a scenario, and the checks armed for this start of the host, ask of the hypervisor. */
-export function watchOf({ host, hypervisorFault }: Scenario, arm: readonly ArmedCheck[], now: number, seed: number): WatchOptions {
+export function watchOf(
+  { host, hypervisorFault }: Scenario,
+  arm: readonly ArmedCheck[],
+  now: number,
+  seed: number,
+): WatchOptions {
   const armed = arm.some(({ check }) => check === "hypervisor-audit");
   const seconds = host.audit ?? (armed ? AUDIT_SECONDS : null);
   return {
     auditEvery: seconds === null ? null : seconds * TICKS_PER_SECOND,
-    fault: hypervisorFault ? { kind: hypervisorFault.kind, at: now + hypervisorFault.at * TICKS_PER_SECOND, seed } : null,
+    fault: hypervisorFault
+      ? { kind: hypervisorFault.kind, at: now + hypervisorFault.at * TICKS_PER_SECOND, seed }
+      : null,
     now,
   };
 }
