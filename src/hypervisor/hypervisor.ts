@@ -4,6 +4,7 @@ import { CrashMemory, type CrashRegion } from "./crash-region.ts";
 import { addedUp } from "./counts.ts";
 import { ForeignMemory, WholeHostMemory } from "./foreign-memory.ts";
 import { HostMemory } from "./host-memory.ts";
+import { type FaultOrder, type InjectedFault, injectFault } from "./injection/index.ts";
 import { Partition, type PartitionOptions } from "./partition.ts";
 import { PageSharing } from "./sharing/index.ts";
 import { type BugCheck, captureState, type HypervisorState } from "./state/index.ts";
@@ -125,6 +126,14 @@ export class Hypervisor {
   /** Whether what is kept of the guests agrees with what they say themselves; changes nothing. */
   audit(): AuditReport {
     return auditState(this.state(), new WholeHostMemory(this.#memory));
+  }
+
+  /**
+   * Makes the hypervisor itself do wrong, once, at the next occasion: for trying out who notices.
+   * @throws StopcodeError `hypervisor/fault`
+   */
+  injectFault(order: FaultOrder): InjectedFault {
+    return injectFault({ partitions: this.partitions, memory: this.#memory, sharing: this.sharing }, order);
   }
 
   /** Sets memory aside for the state that a crash transports. @returns whether the host had any left */

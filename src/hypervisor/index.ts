@@ -12,6 +12,7 @@ export { GeneralProtectionFault, PageFault } from "./faults.ts";
 export { type GuestFrames, MAP_ALL, MAP_ENTRIES, MAP_EXECUTE, MAP_READ, MAP_WRITE, mapEntry } from "./frame-map.ts";
 export type { GuestPhysicalMemory } from "./guest-memory.ts";
 export { Hypervisor } from "./hypervisor.ts";
+export { FAULT_KINDS, type FaultKind, type FaultOrder, type InjectedFault } from "./injection/index.ts";
 export type { Partition, PartitionOptions, PartitionRight, PartitionRunState } from "./partition.ts";
 export type { RegisterFile, RegisterName } from "./register-file.ts";
 export {

@@ -2,6 +2,7 @@ import { FILLED_AT, GUEST_HIGH, GUEST_LOW, NEXT, PREVIOUS, STATE, WORDS } from "
 import type { ShadowPageTables } from "../translation/shadow/index.ts";
 import { NONE, type ShadowPool } from "../translation/shadow/pool.ts";
 import { ROLES } from "../translation/shadow/role.ts";
+import { eachSet } from "./sparse.ts";
 import { PARTITION_WORDS, type PartitionState } from "./tables.ts";
 import { WordRows, wordAt, wordsOf } from "./words.ts";
 
@@ -74,9 +75,7 @@ function livePages(pool: ShadowPool): number[] {
 
 function tableFrames({ pool, frames, writes }: ShadowPageTables): ShadowState["tableFrames"] {
   const rows: ShadowState["tableFrames"][number][] = [];
-  for (let guestFrame = 0; guestFrame < pool.shadows.length; guestFrame++) {
-    const shadows = pool.shadows[guestFrame]!;
-    if (shadows === 0) continue;
+  eachSet(pool.shadows, 0, (guestFrame, shadows) => {
     const hostFrame = frames.map[guestFrame]! >>> 12;
     rows.push({
       guestFrame,
@@ -86,7 +85,7 @@ function tableFrames({ pool, frames, writes }: ShadowPageTables): ShadowState["t
       wholeWrittenAt: writes.whole[hostFrame]!,
       singleWrittenAt: writes.single[hostFrame]!,
     });
-  }
+  });
   return rows;
 }
 
@@ -108,11 +107,10 @@ function occupiedEntries(pool: ShadowPool): Int32Array {
 
 function mappers(pool: ShadowPool): Int32Array {
   const rows = new WordRows();
-  for (let guestFrame = 0; guestFrame < pool.mappers.length; guestFrame++) {
-    if (pool.mappers[guestFrame] === NONE) continue;
+  eachSet(pool.mappers, NONE, (guestFrame, entry) => {
     const at = rows.add(MAPPER_WORDS);
     rows.words[at + MAPPER_FRAME] = guestFrame;
-    rows.words[at + MAPPER_ENTRY] = pool.mappers[guestFrame]!;
-  }
+    rows.words[at + MAPPER_ENTRY] = entry;
+  });
   return rows.finished();
 }

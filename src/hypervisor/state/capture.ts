@@ -9,6 +9,7 @@ import { TlbEngine } from "../translation/tlb-engine.ts";
 import type { VirtualProcessor } from "../virtual-processor.ts";
 import { shadowState } from "./capture-shadow.ts";
 import { sharingState } from "./capture-sharing.ts";
+import { eachSet } from "./sparse.ts";
 import { type HypervisorState, PARTITION_WORDS, type PartitionState } from "./tables.ts";
 import { WordRows, wordAt, wordsOf } from "./words.ts";
 
@@ -29,7 +30,7 @@ export interface BugCheck {
 /** By the numbers that the region's layout has for them. */
 export const ENGINES: readonly EngineKind[] = ["walk", "tlb", "shadow"];
 export const RUN_STATES: readonly PartitionRunState[] = ["running", "suspended", "crashed", "destroyed"];
-export const SCOPES: readonly FlushScope[] = ["all", "pcid", "space"];
+export const SCOPES: readonly FlushScope[] = ["all", "pcid", "space", "non-global"];
 export const DMA_STATES: readonly DmaState[] = ["programmed", "moving", "done", "blocked", "aborted"];
 
 const SLOT = PARTITION_WORDS.tlbSlots;
@@ -50,7 +51,7 @@ export function captureState(source: StateSource, bugCheck: BugCheck | null): Hy
     serial: tableWrites.now,
     forgottenUpTo: tableWrites.forgottenUpTo,
     hostFrames: source.memory.frames,
-    omitted: 0,
+    omitted: [],
     partitions: source.partitions.map((partition) => partitionState(partition, partition === source.dumpPartition)),
     tableWrites: [...tableWrites],
     ...sharingState(source.sharing, source.partitions, source.memory.frames),
@@ -108,9 +109,7 @@ function processorState(processor: VirtualProcessor, left: readonly unknown[] | 
 
 function mapRuns(map: Int32Array): PartitionState["map"] {
   const runs: { guestFrame: number; hostFrame: number; count: number; rights: number }[] = [];
-  for (let guestFrame = 0; guestFrame < map.length; guestFrame++) {
-    const entry = map[guestFrame]!;
-    if (entry === 0) continue;
+  eachSet(map, 0, (guestFrame, entry) => {
     const last = runs.at(-1);
     const hostFrame = entry >>> 12;
     const rights = entry & 0xfff;
@@ -121,7 +120,7 @@ function mapRuns(map: Int32Array): PartitionState["map"] {
       last.rights === rights;
     if (goesOn) last.count++;
     else runs.push({ guestFrame, hostFrame, count: 1, rights });
-  }
+  });
   return runs;
 }
 

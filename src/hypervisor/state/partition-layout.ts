@@ -103,7 +103,7 @@ export const tableFrameRow = layout("TABLE_FRAME", 0x20, {
 export const flushRow = layout("FLUSH", 0x28, {
   serial: size64(0x00),
   of: size64(0x08, "process-context identifier, or tag of the address space"),
-  scope: u32(0x10, "0 all address spaces, 1 those of an identifier, 2 one"),
+  scope: u32(0x10, "0 all address spaces, 1 those of an identifier, 2 one, 3 all but global pages"),
   high: i32(0x14),
   low: i32(0x18),
   pages: u32(0x1c, "0 for all of the space"),

@@ -13,6 +13,7 @@ import {
   type HypervisorState,
   MACHINE_ROWS,
   NAME_KIND,
+  type OmittedSection,
   PARTITION_ROWS,
   PARTITION_WORDS,
   type PartitionState,
@@ -58,7 +59,7 @@ export function readState(region: Uint8Array): HypervisorState {
     serial: header.serial,
     forgottenUpTo: header.forgottenUpTo,
     hostFrames: header.hostFrames,
-    omitted: header.omitted,
+    omitted: missing(sections, header.partitions),
     partitions: Array.from({ length: header.partitions }, (_, number) => {
       const name = new TextDecoder().decode(find(NAME_KIND, number) ?? new Uint8Array(0));
       const bytes = (kind: number) => find(kind, number);
@@ -66,6 +67,18 @@ export function readState(region: Uint8Array): HypervisorState {
     }),
     ...(rows(MACHINE_ROWS, (kind) => find(kind, OF_MACHINE)) as Pick<HypervisorState, keyof typeof MACHINE_ROWS>),
   };
+}
+
+/** The writer leaves no section out but for want of room, not even an empty one. */
+function missing(sections: readonly SectionEntry[], partitions: number): OmittedSection[] {
+  const there = new Set(sections.map(({ kind, partition }) => `${kind} ${partition}`));
+  const omitted = (tables: Sections, partition: number | null) =>
+    Object.entries(tables).flatMap(([section, { kind }]) =>
+      there.has(`${kind} ${partition ?? OF_MACHINE}`) ? [] : [{ section, partition }],
+    );
+  const ofPartition = { ...PARTITION_ROWS, ...PARTITION_WORDS };
+  const numbers = Array.from({ length: partitions }, (_, number) => number);
+  return [...omitted(MACHINE_ROWS, null), ...numbers.flatMap((number) => omitted(ofPartition, number))];
 }
 
 /** Bytes that a region takes by its header, or null where no region begins: how much of memory to read. */

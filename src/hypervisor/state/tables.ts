@@ -78,6 +78,13 @@ export type PartitionState = { readonly name: string } & RowsOf<typeof PARTITION
     readonly [K in keyof typeof PARTITION_WORDS]: Int32Array;
   };
 
+export interface OmittedSection {
+  /** Its name in the tables above. */
+  readonly section: string;
+  /** Number of the partition; null where it is the machine's. */
+  readonly partition: number | null;
+}
+
 /** The hypervisor's state, as it stood at one moment: plain data, made of the tables above. */
 export interface HypervisorState extends RowsOf<typeof MACHINE_ROWS> {
   /** 0 where it was captured while all was well. */
@@ -88,6 +95,6 @@ export interface HypervisorState extends RowsOf<typeof MACHINE_ROWS> {
   readonly forgottenUpTo: number;
   readonly hostFrames: number;
   /** Sections that found no room in the region. */
-  readonly omitted: number;
+  readonly omitted: readonly OmittedSection[];
   readonly partitions: readonly PartitionState[];
 }

@@ -52,7 +52,7 @@ export function writeState(state: HypervisorState, most = Number.POSITIVE_INFINI
     bytes: region.length,
     sections: kept.length,
     stopCode: state.stopCode,
-    omitted: state.omitted + pieces.length - kept.length,
+    omitted: pieces.length - kept.length,
     parameter1,
     parameter2,
     parameter3,

@@ -1,8 +1,8 @@
 /** Flushes that are remembered, the newest. */
 const REMEMBERED = 1024;
 
-/** What a flush is to take: all address spaces, those of a process-context identifier, or one. */
-export type FlushScope = "all" | "pcid" | "space";
+/** What a flush is to take: all address spaces, with or without global pages, those of a process-context identifier, or one. */
+export type FlushScope = "all" | "pcid" | "space" | "non-global";
 
 /** A flush as it was asked for, written down before anything of it is done. */
 export interface FlushRecord {

@@ -123,7 +123,7 @@ export class TlbEngine extends CachingEngine implements TranslationEngine {
       this.#flushAll();
     } else {
       this.#domainFlushes++;
-      this.#record("all", 0);
+      this.#record("non-global", 0);
       this.#spaces.flushAllButGlobal();
       this.#structures.flushAll();
     }

@@ -1,0 +1,97 @@
+import { StopcodeError } from "../../binary/index.ts";
+import type { HostMemory } from "../host-memory.ts";
+import type { Partition } from "../partition.ts";
+import type { PageSharing } from "../sharing/index.ts";
+import { frameCountedTwice, pageCountedTwice } from "./count-underflow.ts";
+import { lostPageFlush, lostPageInTlb, lostSpaceFlush, lostWord } from "./lost-flush.ts";
+import { type Armed, numbersOf } from "./occasion.ts";
+import { shadowed } from "./shadow-entries.ts";
+import { staleAfterComparison, staleAfterPageFlush } from "./stale-entry.ts";
+import { wrongLeaf, wrongSlot } from "./wrong-frame.ts";
+
+/** What the hypervisor can be made to do wrong. */
+export const FAULT_KINDS = ["stale-entry", "lost-flush", "wrong-frame", "count-underflow"] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+export interface FaultOrder {
+  readonly kind: FaultKind;
+  /** Decides between the variants of a kind, and the place where there are several. */
+  readonly seed: number;
+}
+
+/** A fault that was ordered; it strikes once, at the next occasion there is for it. */
+export interface InjectedFault {
+  readonly kind: FaultKind;
+  readonly variant: string;
+  /** The partition where it has struck; null before. */
+  readonly struck: string | null;
+}
+
+/** What faults are made in. */
+export interface FaultTarget {
+  readonly partitions: readonly Partition[];
+  readonly memory: HostMemory;
+  readonly sharing: PageSharing;
+}
+
+type Below = (below: number) => number;
+type Struck = (partition: string) => void;
+type Arm = (target: FaultTarget, below: Below, struck: Struck) => readonly Armed[];
+
+/** Arms a variant in each partition that translates by shadow tables. */
+const each =
+  (
+    arm: (place: ReturnType<typeof shadowed>[number], target: FaultTarget, below: Below, struck: () => void) => Armed,
+  ): Arm =>
+  (target, below, struck) =>
+    shadowed(target.partitions).map((place) => arm(place, target, below, () => struck(place.partition.name)));
+
+/** The places where each kind can happen: none of them is in the books that an audit goes by. */
+const VARIANTS: Readonly<Record<FaultKind, Readonly<Record<string, Arm>>>> = {
+  "stale-entry": {
+    "leaf after comparison": each(({ tables }, _, below, struck) => staleAfterComparison(tables, false, below, struck)),
+    "link after comparison": each(({ tables }, _, below, struck) => staleAfterComparison(tables, true, below, struck)),
+    "leaf after page flush": each(({ tables }, _, below, struck) => staleAfterPageFlush(tables, below, struck)),
+  },
+  "lost-flush": {
+    "address space": each(({ tables }, _, _below, struck) => lostSpaceFlush(tables, struck)),
+    page: each(({ tables }, _, _below, struck) => lostPageFlush(tables, struck)),
+    "word to a processor": each(({ partition, tables }, _, _below, struck) => lostWord(partition, tables, struck)),
+    "page in a TLB": each(({ partition }, _, _below, struck) => lostPageInTlb(partition, struck)),
+  },
+  "wrong-frame": {
+    leaf: each(({ tables }, { memory }, below, struck) => wrongLeaf(tables, memory, false, below, struck)),
+    neighbour: each(({ tables }, { memory }, below, struck) => wrongLeaf(tables, memory, true, below, struck)),
+    "TLB slot": each(({ partition }, { memory }, below, struck) => wrongSlot(partition, memory, below, struck)),
+  },
+  "count-underflow": {
+    "shared page": ({ sharing }, below, struck) => [pageCountedTwice(sharing, below, struck)],
+    "shared frame": ({ sharing }, below, struck) => [frameCountedTwice(sharing, false, below, struck)],
+    "buffer frame": ({ sharing }, below, struck) => [frameCountedTwice(sharing, true, below, struck)],
+  },
+};
+
+/**
+ * Makes the hypervisor do wrong once: the same seed, kind and machine give the same fault.
+ * @throws StopcodeError `hypervisor/fault` for an unknown kind or a seed that is no whole number, and where no partition
+ *   translates in a way that the fault could happen in
+ */
+export function injectFault(target: FaultTarget, { kind, seed }: FaultOrder): InjectedFault {
+  if (!FAULT_KINDS.includes(kind) || !Number.isInteger(seed))
+    throw new StopcodeError("hypervisor/fault", `there is no fault ${kind} of seed ${seed}`, {
+      hint: `kinds: ${FAULT_KINDS.join(", ")}`,
+    });
+  const below = numbersOf(seed);
+  const variants = Object.entries(VARIANTS[kind]);
+  const [variant, arm] = variants[below(variants.length)]!;
+  const fault: { kind: FaultKind; variant: string; struck: string | null } = { kind, variant, struck: null };
+  const armed = arm(target, below, (partition) => {
+    fault.struck = partition;
+    for (const { disarm } of armed) disarm();
+  });
+  if (armed.length === 0)
+    throw new StopcodeError("hypervisor/fault", `no partition runs on shadow page tables, where ${kind} could happen`, {
+      hint: "give a partition the engine shadow",
+    });
+  return fault;
+}

@@ -1,0 +1,123 @@
+import { CR4_PKE, PageWalker } from "../../paging/index.ts";
+import { MAX_PHYSICAL_ADDRESS_BITS } from "../frame-map.ts";
+import type { Partition } from "../partition.ts";
+import type { FlushRecord } from "../translation/flush-journal.ts";
+import { CachingEngine, type TlbContext } from "../translation/physical-tlb.ts";
+import type { AddressSpace } from "../translation/shadow/address-spaces.ts";
+import type { ShadowPageTables } from "../translation/shadow/index.ts";
+import type { VirtualProcessor } from "../virtual-processor.ts";
+import { type Armed, standIn, together } from "./occasion.ts";
+
+const PAGE = 4096;
+
+/** A flush of an address space that was asked for is not carried out in the shadow tables. */
+export function lostSpaceFlush(tables: ShadowPageTables, struck: () => void): Armed {
+  return standIn(tables, "flushSpace", (flushSpace, space) => {
+    const asked = lastFlush(tables);
+    if (asked === undefined || asked.pages > 0 || asked.serial <= space.flushedAt || !takes(asked, space))
+      flushSpace(space);
+    else struck();
+  });
+}
+
+/** A flush of a page is not carried out in the shadow tables. */
+export function lostPageFlush(tables: ShadowPageTables, struck: () => void): Armed {
+  return standIn(tables, "flushPage", (flushPage, pcid, high, low) => {
+    if ([...tables.spaces].some((space) => space.pcid === pcid)) struck();
+    else flushPage(pcid, high, low);
+  });
+}
+
+/** The word that a processor is to forget everything is not left. */
+export function lostWord(partition: Partition, tables: ShadowPageTables, struck: () => void): Armed {
+  return standIn(tables.shootdown, "one", (one, number) => {
+    const asked = lastFlush(tables);
+    const processor = partition.processors[number];
+    const isPending = tables.shootdown.left(number) === null;
+    const matters =
+      asked !== undefined &&
+      asked.pages === 0 &&
+      isNamed(asked, number) &&
+      asked.serial === tables.pool.now - flushedSpaces(tables, asked) &&
+      !isPending &&
+      processor !== undefined &&
+      holds(processor, (context) => context.bornAt < asked.serial && context.pcid >= 0 && takes(asked, context));
+    if (matters) struck();
+    else one(number);
+  });
+}
+
+/** A page of a processor's TLB is not dropped: by its own INVLPG, or when it takes the word that another processor left. */
+export function lostPageInTlb(partition: Partition, struck: () => void): Armed {
+  const armed = partition.processors.flatMap((processor) => {
+    const { translation } = processor;
+    if (!(translation instanceof CachingEngine)) return [];
+    const target = translation as unknown as { dropAddress: (low: number) => void };
+    return [
+      standIn(target, "dropAddress", (dropAddress, low) => {
+        if (holdsOutdated(partition, processor, low)) struck();
+        else dropAddress(low);
+      }),
+    ];
+  });
+  return together(armed);
+}
+
+function lastFlush(tables: ShadowPageTables): FlushRecord | undefined {
+  return [...tables.journal].at(-1);
+}
+
+/** Each address space that was flushed has taken a serial number of its own. */
+function flushedSpaces(tables: ShadowPageTables, asked: FlushRecord): number {
+  return [...tables.spaces].filter((space) => takes(asked, space)).length;
+}
+
+function isNamed({ processors: [below32, above31] }: FlushRecord, processor: number): boolean {
+  return ((processor < 32 ? below32 : above31) & (1 << (processor & 31))) !== 0;
+}
+
+function takes({ scope, of }: FlushRecord, { tag, pcid }: AddressSpace | TlbContext): boolean {
+  return scope === "all" || of === (scope === "pcid" ? pcid : tag);
+}
+
+function holds({ translation }: VirtualProcessor, belongs: (context: TlbContext) => boolean): boolean {
+  if (!(translation instanceof CachingEngine)) return false;
+  const numbers = new Set(
+    translation
+      .contexts()
+      .filter(belongs)
+      .map(({ number }) => number),
+  );
+  let found = false;
+  translation.eachSlot((space) => {
+    found ||= numbers.has(space);
+  });
+  return found;
+}
+
+/** Whether the TLB holds for a page what the guest's tables do not give any more. */
+function holdsOutdated(partition: Partition, processor: VirtualProcessor, low: number): boolean {
+  const { translation } = processor;
+  if (!(translation instanceof CachingEngine)) return false;
+  const { cr0, cr3, cr4, efer } = processor.registers;
+  const state = { cr0: Number(cr0), cr3: Number(cr3), cr4: Number(cr4) & ~CR4_PKE, efer: Number(efer), pkru: 0 };
+  const reader = {
+    readWord: (gpa: number) =>
+      partition.memory.pageState(Math.floor(gpa / PAGE)) === "present" ? partition.memory.readWord(gpa) : 0,
+  };
+  const walker = new PageWalker(reader, { maxPhysicalAddressBits: MAX_PHYSICAL_ADDRESS_BITS, setFlags: false });
+  const active = new Set(
+    translation
+      .contexts()
+      .filter(({ tag }) => tag === state.cr3)
+      .map(({ number }) => number),
+  );
+  let found = false;
+  translation.eachSlot((space, slotHigh, slotLow, access, address, large) => {
+    if (found || large || slotLow >>> 12 !== low >>> 12 || !active.has(space)) return;
+    const permitted = walker.walk(state, slotHigh, slotLow, access);
+    const frame = permitted ? partition.memory.hostFrame(Math.floor(walker.physicalAddress / PAGE)) : null;
+    found = frame !== address >>> 12;
+  });
+  return found;
+}
