@@ -296,7 +296,7 @@ export class EmulatedHost implements Host {
     this.#hypervisor.designateDumpPartition(this.#dumper);
     this.#watch = new HypervisorWatch(
       this.#hypervisor,
-      watchOf(this.scenario, arm, this.#now, this.seed + this.#hostBoot),
+      watchOf(this.scenario, arm, this.#now, Math.imul(this.seed + this.#hostBoot, 0x9e37_79b1) >>> 0),
     );
   }
 

@@ -1,6 +1,6 @@
 import { PAGE_SIZE } from "../../binary/index.ts";
 import { TICKS_PER_SECOND } from "../../guest/index.ts";
-import { CORRUPTION_KINDS, type Corruption, type Hypervisor, type HypervisorFault } from "../../hypervisor/index.ts";
+import { CORRUPTION_KINDS, type Corruption, type Hypervisor, type FaultKind } from "../../hypervisor/index.ts";
 import type { ArmedCheck } from "../host.ts";
 import type { Scenario } from "./scenario/schema.ts";
 
@@ -14,7 +14,7 @@ interface WatchOptions {
   /** 100 ns between two audits; null: the hypervisor does not audit itself. */
   readonly auditEvery: number | null;
   /** What the hypervisor is to do wrong, and when, in 100 ns of the host's clock; null: nothing. */
-  readonly fault: { readonly at: number; readonly kind: HypervisorFault; readonly seed: number } | null;
+  readonly fault: { readonly at: number; readonly kind: FaultKind; readonly seed: number } | null;
   /** The host's clock when the watch begins. */
   readonly now: number;
 }

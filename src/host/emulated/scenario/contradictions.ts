@@ -67,6 +67,14 @@ export function contradictions(scenario: Scenario): Contradiction[] {
         });
     });
   });
+  const { hypervisorFault } = scenario;
+  if (hypervisorFault && partitions.every(({ engine }) => engine !== "shadow"))
+    found.push({
+      code: "scenario/no-shadow",
+      message: `no partition runs on shadow page tables, where ${hypervisorFault.kind} could happen`,
+      path: ["hypervisorFault"],
+      hint: "give a partition `engine: shadow`",
+    });
   const needed = partitions.reduce((sum, { memory }) => sum + memory, dumpPartition.memory);
   if (needed > host.memory)
     found.push({

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { driver, duration, MOST_PROCESSES, MOST_SYSTEM_PTES, processWork, size } from "../../../guest/index.ts";
+import { FAULT_KINDS } from "../../../hypervisor/index.ts";
 
 const name = z
   .string()
@@ -95,7 +96,7 @@ export const scenarioSchema = z.strictObject({
   }),
   hypervisorFault: z
     .strictObject({
-      kind: z.enum(["stale-entry", "lost-flush", "wrong-frame", "count-underflow"]),
+      kind: z.enum(FAULT_KINDS),
       at: duration.meta({ description: "When, after each start of the host; it happens at the next occasion" }),
     })
     .optional()
