@@ -150,7 +150,8 @@ function start(kernel: Kernel, options: GuestOptions, random: Random): void {
     const plain = { name, memoryBytes: SYSTEM_PROCESS_BYTES, private: false, canary: null, work: null };
     parent = startUserProcess(kernel, services, plain, { parent, seed: own, number: 0, exchange });
   }
-  processes.forEach((wanted, number) => startUserProcess(kernel, services, wanted, { parent, seed: own, number, exchange }));
+  for (const [number, wanted] of processes.entries())
+    startUserProcess(kernel, services, wanted, { parent, seed: own, number, exchange });
   const order = random.shuffle([...drivers]);
   const thread = kernel.processes.createThread(
     kernel.processes.system,

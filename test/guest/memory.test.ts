@@ -1,16 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Kernel } from "../../src/guest/kernel/kernel.ts";
+import { ACCESSED_BIT, DIRTY_BIT, PAGE_KIND } from "../../src/guest/memory/page-table-entry.ts";
 import { poolTag } from "../../src/guest/memory/pool.ts";
 import { Random } from "../../src/guest/random.ts";
 import { VirtualClock } from "../../src/guest/threads/virtual-clock.ts";
-import { Hypervisor } from "../../src/hypervisor/index.ts";
+import { type EngineKind, Hypervisor, PageFault } from "../../src/hypervisor/index.ts";
 
-function kernel(systemPtes = 1024): Kernel {
+function kernel(
+  systemPtes = 1024,
+  { processors = 1, engine = "shadow" }: { processors?: number; engine?: EngineKind } = {},
+): Kernel {
   const partition = new Hypervisor({ memoryBytes: 16 * 2 ** 20 }).createPartition({
     name: "lab",
     memoryBytes: 16 * 2 ** 20,
-    processors: 1,
+    processors,
+    engine,
   });
   return new Kernel({ partition, boot: 1, random: new Random(5), systemPtes, startedAt: 0n, armed: new Set() });
 }
@@ -107,6 +112,118 @@ describe("system PTEs", () => {
       const mapped = own.tables.translate(own.systemPtes.address(index)) !== null;
       expect(mapped).toBe(one === 1);
     });
+  });
+});
+
+describe("page frames", () => {
+  it("in a run: aligned, zeroed, and never handed out a second time; given back, all are free again", () => {
+    const own = kernel();
+    const { frames, physical } = own;
+    const random = new Random(3);
+    const loose = Array.from({ length: 400 }, () => frames.take());
+    for (const frame of loose.filter(() => random.below(2) === 0)) {
+      physical.writeU32(frame * 4096, 0xdead);
+      frames.give(frame);
+      loose.splice(loose.indexOf(frame), 1);
+    }
+    const before = frames.available;
+    const large = frames.takeRun(512, 512);
+    const run = frames.takeRun(7, 1);
+    expect(large % 512).toBe(0);
+    expect(frames.available).toBe(before - 519);
+    for (let frame = run; frame < run + 7; frame++)
+      expect(physical.read(frame * 4096, 4096).some((byte) => byte)).toBe(false);
+    const rest = Array.from({ length: before - 519 }, () => frames.take());
+    const all = [...loose, ...rest, ...Array.from({ length: 7 }, (_, page) => run + page)];
+    expect(new Set(all).size).toBe(all.length);
+    expect(all.filter((frame) => frame >= large && frame < large + 512)).toEqual([]);
+    expect(() => frames.take()).toThrow("no page frame is free");
+    expect(() => frames.takeRun(1, 1)).toThrow("consecutive");
+    for (const frame of rest) frames.give(frame);
+    expect(frames.available).toBe(before - 519);
+  });
+});
+
+describe.each(["walk", "tlb", "shadow"] as const)("page tables that change under processors (%s)", (engine) => {
+  const PROCESSORS = [1, 3];
+  const read = (own: Kernel, address: bigint) => own.partition.processors.map((one) => one.readU32(address));
+
+  it.each(PROCESSORS)(
+    "a page that is unmapped is gone on every processor, one that moves is there (%i)",
+    (processors) => {
+      const own = kernel(1024, { processors, engine });
+      const address = own.nonPagedPool.allocatePages(2);
+      const [one, other] = [own.tables.translate(address)! / 4096, own.tables.translate(address + 4096n)! / 4096];
+      own.physical.writeU32(one * 4096, 1);
+      own.physical.writeU32(other * 4096, 2);
+      const same = (value: number) => Array(processors).fill(value);
+      expect([read(own, address), read(own, address + 4096n)]).toEqual([same(1), same(2)]);
+      own.tables.mapRun(address, [other, one], PAGE_KIND.kernelData);
+      expect([read(own, address), read(own, address + 4096n)]).toEqual([same(2), same(1)]);
+      own.tables.unmapRun(address, 2);
+      for (const processor of own.partition.processors)
+        for (const page of [address, address + 4096n]) expect(() => processor.readU8(page)).toThrow(PageFault);
+    },
+  );
+
+  it.each(PROCESSORS)(
+    "the same in a process's address space, also where none runs in it at the moment (%i)",
+    (processors) => {
+      const own = kernel(1024, { processors, engine });
+      const { tables } = own.processes.create("desk.exe", 4);
+      const enter = (base: bigint) => {
+        for (const processor of own.partition.processors) processor.moveToCr3((1n << 63n) | base);
+      };
+      const [one, other] = [own.frames.takeZeroed(), own.frames.takeZeroed()];
+      own.physical.writeU32(other * 4096, 2);
+      tables.map(0x10_0000n, one, PAGE_KIND.freshUserData);
+      enter(tables.directoryTableBase);
+      expect(read(own, 0x10_0000n)).toEqual(Array(processors).fill(0));
+      enter(own.tables.directoryTableBase);
+      tables.map(0x10_0000n, other, PAGE_KIND.freshUserData);
+      enter(tables.directoryTableBase);
+      expect(read(own, 0x10_0000n)).toEqual(Array(processors).fill(2));
+    },
+  );
+
+  it("shadow paging 1.4/19: a look at the flags by physical address sees what was used, and begins anew", () => {
+    const own = kernel(1024, { processors: 2, engine });
+    const { tables } = own.processes.create("desk.exe", 4);
+    const frames = Array.from({ length: 3 }, () => own.frames.takeZeroed());
+    tables.mapRun(0x10_0000n, frames, PAGE_KIND.freshUserData);
+    const [first, second] = own.partition.processors;
+    for (const processor of own.partition.processors) processor.moveToCr3((1n << 63n) | tables.directoryTableBase);
+    const look = () => {
+      const flags = new Uint8Array(3);
+      tables.takeFlags(0x10_0000n, flags);
+      return [...flags];
+    };
+    expect(look()).toEqual([0, 0, 0]);
+    first!.readU8(0x10_0000n);
+    second!.writeU8(0x10_1000n, 1);
+    expect(look()).toEqual([ACCESSED_BIT, ACCESSED_BIT | DIRTY_BIT, 0]);
+    expect(look()).toEqual([0, 0, 0]);
+    first!.readU8(0x10_1000n);
+    second!.writeU8(0x10_0000n, 1);
+    // An entry that is made anew does not get what its predecessor was owed.
+    tables.map(0x10_0000n, frames[0]!, PAGE_KIND.freshUserData);
+    expect(look()).toEqual([0, ACCESSED_BIT, 0]);
+  });
+
+  it("large page optimizations 4.3/1: 2 MiB that a process maps at once", () => {
+    const own = kernel(1024, { engine });
+    const { tables } = own.processes.create("index.exe", 4);
+    const first = own.frames.takeRun(512, 512);
+    tables.mapLarge(0x4000_0000n, first, PAGE_KIND.freshUserData);
+    const [processor] = own.partition.processors;
+    processor!.moveToCr3((1n << 63n) | tables.directoryTableBase);
+    for (const page of [0, 1, 255, 511]) {
+      own.physical.writeU32((first + page) * 4096 + 8, page + 1);
+      expect(processor!.readU32(0x4000_0008n + BigInt(page * 4096))).toBe(page + 1);
+    }
+    const { largePageTlbFills } = own.partition.counters();
+    // A TLB takes the page in pieces until its accessed flag is set.
+    expect(largePageTlbFills).toBe({ walk: undefined, tlb: 2, shadow: 1 }[engine]);
   });
 });
 

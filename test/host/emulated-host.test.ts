@@ -158,3 +158,63 @@ describe("the scenarios that ship end as they say", () => {
     expect(scenario.expect.length).toBe(scenario.boots);
   });
 });
+
+describe("address-spaces", () => {
+  it("goes on to its end without a stop, with 64 processes and ten million accesses; the shared pages add up", async () => {
+    const host = new EmulatedHost(loadScenario(scenarioFile("address-spaces")));
+    await until(host, "finished");
+    expect(host.partitions().map(({ state }) => state)).toEqual(["running", "running", "running", "running"]);
+    const counters = host.counters();
+    expect(counters.guestAccesses).toBeGreaterThanOrEqual(10_000_000);
+    expect(counters.addressSpaces).toBe(4 * (16 + 1));
+    expect(counters.addressSpaceSwitches).toBeGreaterThan(10_000);
+    expect(counters.largePageTlbFills).toBeGreaterThan(0);
+    expect(counters.localGvaRangeFlushes).toBeGreaterThan(10_000);
+    expect(counters.sharingRequestsGranted).toBeGreaterThan(100);
+    expect(counters.dmaBytes).toBeGreaterThan(2 ** 20);
+    const split = Object.values(host.partitionCounters());
+    expect(split.reduce((sum, { guestAccesses }) => sum + guestAccesses!, 0)).toBe(counters.guestAccesses);
+  });
+});
+
+const SHARING = `name: sharing
+description: two partitions read and write each other's pages
+host: { name: lab, memory: 40 MiB }
+dumpPartition: { memory: 4 MiB }
+duration: 2 s
+partitions:
+  - name: left
+    memory: 16 MiB
+    systemPtes: 1024
+    processes: [{ name: relay.exe, memory: 64 KiB, work: { rate: 100 per second, share: { with: [right] } } }]
+    drivers: [{ name: badge.sys, behaviour: null-dereference, options: { at: 1 s } }]
+  - name: right
+    memory: 16 MiB
+    systemPtes: 1024
+    processes: [{ name: relay.exe, memory: 64 KiB, work: { rate: 100 per second, share: { with: [left] } } }]
+`;
+
+describe("partitions that share pages", () => {
+  it("page sharing 3.4/9: those of one that stopped stay as they are, though the other has a transfer to them", async () => {
+    const host = new EmulatedHost(parseScenario(SHARING, "sharing.yaml"));
+    await until(host, "crashed");
+    const before = digest(host, "left");
+    const moved = host.counters().dmaBytes!;
+    expect(moved).toBeGreaterThan(0);
+    await until(host, "finished");
+    expect(digest(host, "left")).toBe(before);
+    expect(host.partitions()[1]!.state).toBe("running");
+  });
+
+  it("page sharing 3.4/11: one that starts anew ends what was pending to its pages, and both share again", async () => {
+    const host = new EmulatedHost(parseScenario(SHARING, "sharing.yaml"));
+    await until(host, "crashed");
+    const { sharingRequestsGranted: before } = host.counters();
+    await host.restart("left", { arm: [] });
+    expect(host.counters()).toMatchObject({ sharingRequestsPending: 0, temporaryPages: 64, temporaryPagesInUse: 0 });
+    expect(host.counters().sharingRequestsDrained).toBeGreaterThan(0);
+    await until(host, "crashed");
+    expect(host.counters().sharingRequestsGranted).toBeGreaterThan(before! + 10);
+    expect(host.counters()).toMatchObject({ temporaryPages: 128, dmaBlocked: 0 });
+  });
+});

@@ -137,6 +137,51 @@ describe("a scenario with a mistake is refused with its place and a hint", () =>
       column: 5,
     },
     {
+      what: "a partition too small for what its processes work on",
+      text: GOOD.replace(
+        "    drivers:",
+        "    processes: [{ name: a.exe, count: 4, work: { largePages: 3 } }]\n    drivers:",
+      ),
+      code: "scenario/partition-memory",
+      line: 7,
+      column: 5,
+    },
+    {
+      what: "more processes than can be told apart",
+      text: GOOD.replace(
+        "    drivers:",
+        "    processes: [{ name: a.exe, count: 200, memory: 4 KiB }, { name: b.exe, count: 57, memory: 4 KiB }]\n    drivers:",
+      ),
+      code: "scenario/process-count",
+      line: 8,
+      column: 5,
+    },
+    {
+      what: "several processes of a partition that share pages",
+      text: GOOD.replace(
+        "    drivers:",
+        "    processes: [{ name: a.exe, count: 2, work: { share: { with: [web] } } }]\n    drivers:",
+      ),
+      code: "scenario/one-exchange",
+      line: 8,
+    },
+    {
+      what: "pages shared with a partition that offers none",
+      text: `${GOOD}  - name: db\n    memory: 16 MiB\n`.replace(
+        "    drivers:",
+        "    processes: [{ name: a.exe, work: { share: { with: [db] } } }]\n    drivers:",
+      ),
+      code: "scenario/no-exchange",
+      line: 8,
+      message: "cannot share pages with db",
+    },
+    {
+      what: "an engine there is not",
+      text: GOOD.replace("memory: 32 MiB", "memory: 32 MiB\n    engine: nested"),
+      code: "scenario/shape",
+      line: 8,
+    },
+    {
       what: "a size that is no whole page, or beyond any machine",
       text: GOOD.replace("32 MiB", "9999999999 GiB"),
       code: "scenario/shape",

@@ -46,6 +46,28 @@ const faultOf = (action: () => unknown): PageFault => {
 };
 
 describe.each(ENGINES)("a virtual processor accesses linear memory (%s)", (engine) => {
+  it("in words by the many, each an access, until one is refused", () => {
+    const { processor, memory } = guest(engine);
+    const lows = Int32Array.of(0x10, 0x1ffc, 0x14, 0x10);
+    const words = Int32Array.of(1, -2, 3, 4);
+    const before = processor.accesses;
+    processor.writeWords(0, lows, 4, words);
+    expect([memory.readWord(0x4_0010), memory.readWord(0x6_0ffc), memory.readWord(0x4_0014)]).toEqual([4, -2, 3]);
+    expect(processor.accesses).toBe(before + 4);
+    const read = new Int32Array(4);
+    processor.readWords(0, lows, 3, read);
+    expect([...read]).toEqual([4, -2, 3, 0]);
+    lows[2] = 0x9000;
+    const fault = faultOf(() => processor.writeWords(0, lows, 4, Int32Array.of(7, 8, 9, 10)));
+    expect([fault.address, fault.errorCode & 3, processor.registers.cr2]).toEqual([0x9000n, 2, 0x9000n]);
+    expect([memory.readWord(0x4_0010), memory.readWord(0x6_0ffc)]).toEqual([7, 8]);
+    expect(processor.accesses).toBe(before + 10);
+    expect(processor.pageFaults).toBe(1);
+    processor.reset();
+    processor.readWords(0, Int32Array.of(0x4_0010), 1, read);
+    expect(read[0]).toBe(7);
+  });
+
   it("through the guest's page tables, with values of every width, across pages that lie apart", () => {
     const { processor, memory } = guest(engine);
     processor.writeU8(0x10n, 0x1_23);

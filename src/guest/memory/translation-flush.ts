@@ -19,7 +19,7 @@ export class TranslationFlush {
     this.#partition = partition;
   }
 
-  /** Consecutive pages, of any size up to where they lie in. */
+  /** Consecutive pages of 4 KiB; one inside a large page takes all of it along. */
   pages(space: FlushedSpace, address: bigint, count: number): void {
     const [only, another] = this.#partition.processors;
     if (only === undefined || another !== undefined) this.#onAll(space, address, count);

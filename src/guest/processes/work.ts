@@ -24,7 +24,7 @@ const MOST_PAGES = 4096;
 const MOST_ACCESSES = 4096;
 const SECONDS_PER_ACCESS = 20e-9;
 /** Bursts from one look at the flags of the page-table entries to the next. */
-const BURSTS_PER_LOOK = 4;
+const BURSTS_PER_LOOK = 16;
 
 /** Where a working process has its pages, behind an address that chance chooses at a start: all within 4 GiB. */
 const PLACES = { small: 0n, buffer: 0x2000_0000n, offered: 0x3000_0000n, large: 0x4000_0000n } as const;
@@ -94,7 +94,7 @@ export class Work {
       new StampedPages(base + place, pages, stamps, this.#random, wanted.accesses);
     const mapped = (pages: StampedPages, frames: readonly number[]) => {
       process.tables.mapRun(pages.address, frames, PAGE_KIND.freshUserData);
-      frames.forEach((frame, page) => pages.fill(kernel.physical, page, frame));
+      for (const [page, frame] of frames.entries()) pages.fill(kernel.physical, page, frame);
       return pages;
     };
     const taken = (count: number) => Array.from({ length: count }, () => kernel.frames.takeZeroed());
@@ -125,7 +125,11 @@ export class Work {
       yield { kind: "compute", seconds: accesses * SECONDS_PER_ACCESS };
       this.#remap(thread, burst);
       const { processor } = this.#kernel.memory;
-      if (this.#shared !== null) this.#must(thread, this.#faulting(thread, () => this.#shared!.step(processor)));
+      if (this.#shared !== null)
+        this.#must(
+          thread,
+          this.#faulting(thread, () => this.#shared!.step(processor)),
+        );
     }
   }
 
@@ -165,7 +169,8 @@ export class Work {
   }
 
   #must(thread: Thread, wrong: WrongStamp | null): void {
-    if (wrong !== null) memoryManagementStop(this.#kernel, thread, { kind: "wrongPage", ...wrong } satisfies PageViolation);
+    if (wrong !== null)
+      memoryManagementStop(this.#kernel, thread, { kind: "wrongPage", ...wrong } satisfies PageViolation);
   }
 
   #mapLarge(process: Process, stamped: (place: bigint, pages: number) => StampedPages): StampedPages {

@@ -28,12 +28,10 @@ const privateProcess = z.strictObject({
     .max(MOST_PROCESSES)
     .default(1)
     .meta({ description: "How many processes of this name there are, each with an address space of its own" }),
-  work: processWork
-    .optional()
-    .meta({
-      description:
-        "What it does; left out, it waits. It reads and writes its pages, and finds out when they are not its own",
-    }),
+  work: processWork.optional().meta({
+    description:
+      "What it does; left out, it waits. It reads and writes its pages, and finds out when they are not its own",
+  }),
 });
 
 const partition = z.strictObject({
