@@ -31,6 +31,8 @@ export interface MachineOptions {
   readonly engine: EngineKind;
   readonly budgetPages?: number;
   readonly batch?: number;
+  /** Whether devices reach a guest's page tables too. */
+  readonly sharesTables?: boolean;
 }
 
 /** A partition as the hypervisor has it, with a page budget that a test can make small. */
@@ -73,7 +75,10 @@ export class AuditedMachine {
   readonly sharing = new PageSharing(this.host);
   readonly partitions: readonly AuditedPartition[];
 
+  readonly sharesTables: boolean;
+
   constructor(options: MachineOptions) {
+    this.sharesTables = options.sharesTables ?? false;
     emptyPhysicalTlb();
     this.partitions = ["web", "db"].map((name) => new AuditedPartition(this.host, name, options));
     for (const partition of this.partitions) {

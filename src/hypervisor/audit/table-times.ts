@@ -38,7 +38,7 @@ export class TableTimes {
     this.#mapped = mapped;
   }
 
-  /** Serial number from which on an entry is surely as it stands now. A reason, where writes to it are not all seen. */
+  /** Serial number since which an entry has surely stood as it does now. A reason, where writes to it are not all seen. */
   lastWrite(guestFrame: number, index: number): number | string {
     const frame = this.#frames.get(guestFrame);
     if (frame === undefined) return "tables that are not shadowed: writes to them are not seen";
@@ -48,10 +48,10 @@ export class TableTimes {
     return Math.max(frame.wholeWrittenAt, remembered ?? Math.min(frame.singleWrittenAt, this.#forgottenUpTo));
   }
 
-  /** Whether an entry of a guest table may have been written since the flush of this serial number. */
+  /** Whether an entry of a guest table may have been written since this serial number. */
   writtenSince(guestFrame: number, index: number, serial: number): Written {
     const last = this.lastWrite(guestFrame, index);
     if (typeof last === "string") return last;
-    return last >= serial ? "yes" : "no";
+    return last > serial ? "yes" : "no";
   }
 }

@@ -181,10 +181,10 @@ export class TlbAudit {
         this.#findings.skip(written);
         return;
       }
-      if (written >= since) return;
+      if (written > since) return;
       last = Math.max(last, written);
     }
-    const lost = flush !== undefined && last >= context.since;
+    const lost = flush !== undefined && last > context.since;
     this.#corrupt(
       lost ? "lost-flush" : "wrong-frame",
       slot,

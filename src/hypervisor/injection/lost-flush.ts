@@ -4,7 +4,9 @@ import type { Partition } from "../partition.ts";
 import type { FlushRecord } from "../translation/flush-journal.ts";
 import { CachingEngine, type TlbContext } from "../translation/physical-tlb.ts";
 import type { AddressSpace } from "../translation/shadow/address-spaces.ts";
+import { levelsOf } from "../translation/shadow/guest-walk.ts";
 import type { ShadowPageTables } from "../translation/shadow/index.ts";
+import { ROLES, rootRole } from "../translation/shadow/role.ts";
 import type { VirtualProcessor } from "../virtual-processor.ts";
 import { type Armed, standIn, together } from "./occasion.ts";
 
@@ -100,22 +102,24 @@ function holdsOutdated(partition: Partition, processor: VirtualProcessor, low: n
   const { translation } = processor;
   if (!(translation instanceof CachingEngine)) return false;
   const { cr0, cr3, cr4, efer } = processor.registers;
-  const state = { cr0: Number(cr0), cr3: Number(cr3), cr4: Number(cr4) & ~CR4_PKE, efer: Number(efer), pkru: 0 };
+  const state = { cr0: Number(cr0), cr3: Number(cr3), cr4: Number(cr4), efer: Number(efer), pkru: 0 };
   const reader = {
     readWord: (gpa: number) =>
       partition.memory.pageState(Math.floor(gpa / PAGE)) === "present" ? partition.memory.readWord(gpa) : 0,
   };
   const walker = new PageWalker(reader, { maxPhysicalAddressBits: MAX_PHYSICAL_ADDRESS_BITS, setFlags: false });
+  // Keys are not asked: they say nothing of where a page lies.
+  const unkeyed = { ...state, cr4: state.cr4 & ~CR4_PKE };
   const active = new Set(
     translation
       .contexts()
-      .filter(({ tag }) => tag === state.cr3)
+      .filter(({ tag, control }) => tag === state.cr3 && control === levelsOf(state) * ROLES + rootRole(state))
       .map(({ number }) => number),
   );
   let found = false;
   translation.eachSlot((space, slotHigh, slotLow, access, address, large) => {
     if (found || large || slotLow >>> 12 !== low >>> 12 || !active.has(space)) return;
-    const permitted = walker.walk(state, slotHigh, slotLow, access);
+    const permitted = walker.walk(unkeyed, slotHigh, slotLow, access);
     const frame = permitted ? partition.memory.hostFrame(Math.floor(walker.physicalAddress / PAGE)) : null;
     found = frame !== address >>> 12;
   });

@@ -9,7 +9,7 @@ export const partitionRow = layout("PARTITION", 0x30, {
   maxPhysicalAddressBits: u8(0x07),
   budget: u32(0x08, "shadow pages there may be"),
   used: u32(0x0c, "shadow pages there are, by the pool's own count"),
-  serial: size64(0x10, "of this partition's last flush"),
+  serial: size64(0x10, "the last that a flush or a table write has taken; what is made now is younger"),
 });
 
 export const processorRow = layout("PROCESSOR", 0x40, {
@@ -59,7 +59,7 @@ export const rootRow = layout("ROOT", 0x10, {
 
 /** A shadow page. */
 export const shadowPageRow = layout("SHADOW_PAGE", 0x28, {
-  validatedAt: size64(0x00, "serial number of the flush after which it was last compared with its guest table"),
+  validatedAt: size64(0x00, "serial number: older than when it was last compared with its guest table"),
   page: u32(0x08),
   source: u32(0x0c, "guest physical address of the table, or of the entry it holds the pieces of, in units of 8 bytes"),
   tableWord: u32(0x10, "where that lies in host memory, in units of 4 bytes"),
@@ -80,7 +80,7 @@ export const shadowEntryRow = layout("SHADOW_ENTRY", 0x20, {
   guestHigh: i32(0x10),
   next: i32(0x14, "in its reverse map; -1 at the end"),
   previous: i32(0x18),
-  filledAt: i32(0x1c, "serial number of the last flush when it was made, its lower 32 bits"),
+  filledAt: i32(0x1c, "serial number, its lower 32 bits: older than when it was made"),
 });
 
 /** Where the reverse map of a guest frame begins. */
@@ -114,7 +114,7 @@ export const flushRow = layout("FLUSH", 0x28, {
 /** A name under which a processor's translations lie in the TLB. */
 export const contextRow = layout("TLB_CONTEXT", 0x28, {
   tag: size64(0x00, "the guest's CR3; 0 of global pages"),
-  bornAt: size64(0x08, "serial number of the last flush when the name was given"),
+  bornAt: size64(0x08, "serial number: older than the name"),
   since: size64(0x10, "serial number of the flush that everything under it is younger than"),
   processor: u32(0x18),
   number: u32(0x1c),

@@ -24,7 +24,7 @@ export const regionHeader = layout("HYPERVISOR_STATE", 0x80, {
   parameter2: u64(0x30),
   parameter3: u64(0x38),
   parameter4: u64(0x40),
-  serial: size64(0x48, "of the last flush"),
+  serial: size64(0x48, "the last that a flush or a table write has taken"),
   forgottenUpTo: size64(0x50, "serial number up to which single table writes may be missing"),
   hostFrames: u32(0x58),
   partitions: u32(0x5c),

@@ -90,7 +90,7 @@ export interface HypervisorState extends RowsOf<typeof MACHINE_ROWS> {
   /** 0 where it was captured while all was well. */
   readonly stopCode: number;
   readonly parameters: readonly [bigint, bigint, bigint, bigint];
-  /** Serial number of the last flush. */
+  /** The last serial number that a flush or a table write has taken. */
   readonly serial: number;
   readonly forgottenUpTo: number;
   readonly hostFrames: number;

@@ -45,7 +45,7 @@ export interface TlbContext {
   readonly pcid: number;
   /** Levels * 512 + role of the topmost table; -1 where the processor's control registers tell. */
   readonly control: number;
-  /** Serial number of the last flush when the name was given. */
+  /** Serial number of the last flush or table write when the name was given. */
   readonly bornAt: number;
   /** Serial number of a flush that everything under the name is younger than. */
   readonly since: number;

@@ -5,14 +5,14 @@ const FRAME_SHIFT = 12;
 
 /**
  * When guest page tables were written, for whoever asks later whether a cached translation may still stand: a serial number
- * for each write to a host frame that holds a table some shadow page was made of. The same numbers count the flushes of all
- * partitions, so that "written since the flush" is one comparison.
+ * for each write to a host frame that holds a table some shadow page was made of. Flushes have numbers of the same row, so
+ * "written since" is one comparison.
  *
  * A processor's write to such a frame comes by here because no TLB may hold the frame; the host's own hand and devices
  * come by because they ask for every frame. What nobody sees is a write through a `view` of a page.
  */
 export class TableWrites {
-  /** Serial number of the last flush of any partition. */
+  /** Serial number of the last flush, or write to a table, of any partition. */
   now = 1;
   /** By host frame: whether it has ever held a table that is shadowed. */
   readonly watched: Uint8Array;
@@ -40,7 +40,7 @@ export class TableWrites {
 
   /** From now on writes to a frame are noted. One that was a table before may have been written unseen in between. */
   watch(hostFrame: number): void {
-    if (this.watched[hostFrame] === 1) this.whole[hostFrame] = this.now;
+    this.wroteFrame(hostFrame);
     this.watched[hostFrame] = 1;
   }
 
@@ -52,7 +52,7 @@ export class TableWrites {
 
   /** Any bytes of a host frame were written, or are about to be. */
   wroteFrame(hostFrame: number): void {
-    this.whole[hostFrame] = this.now;
+    if (this.watched[hostFrame] === 1) this.whole[hostFrame] = ++this.now;
   }
 
   /** Serial number up to which single writes may be forgotten: of an entry that is not remembered the last is not above it. */
@@ -67,6 +67,7 @@ export class TableWrites {
   }
 
   #note(frame: number, entry: number, unaligned: boolean): void {
+    this.now++;
     // One that may reach into the next entry is as good as one of any bytes.
     if (unaligned) this.whole[frame] = this.now;
     this.single[frame] = this.now;

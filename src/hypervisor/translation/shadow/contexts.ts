@@ -16,7 +16,7 @@ export class Contexts {
 
   /**
    * The number of an address space under control bits: the one it had, unless a flush has taken it away.
-   * @param now serial number of the partition's last flush
+   * @param now serial number of the last flush or table write
    * @param since serial number of the flush that all the space's translations are younger than
    */
   of(tag: number, pcid: number, control: number, now: number, since: number): number {

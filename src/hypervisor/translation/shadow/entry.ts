@@ -9,7 +9,7 @@ import { ENTRY_ACCESSED, ENTRY_DIRTY } from "../../../paging/index.ts";
  * | 1 | the flags below | the flags below; shadow page it leads to, in bits 31:16 |
  * | 2, 3 | the guest's entry as it stood when it was read, lower and upper half | the same |
  * | 4, 5 | neighbours among the leaves that map the same guest frame, by entry number | among the links to the same shadow page |
- | 6 | serial number of the last flush when it was made, its lower 32 bits | the same |
+ | 6 | serial number of the last flush or table write when it was made, its lower 32 bits | the same |
  *
  * Words 0 to 3 zero but for `QUEUED`: nothing is there.
  */

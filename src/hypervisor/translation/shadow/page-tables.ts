@@ -101,7 +101,7 @@ export class ShadowPageTables {
     this.frames = frames;
     this.writes = options.writes ?? new TableWrites(frames.words.length / WORDS_OF_FRAME);
     this.maxPhysicalAddressBits = options.maxPhysicalAddressBits ?? MAX_PHYSICAL_ADDRESS_BITS;
-    this.pool = new ShadowPool(guestFrames, budgetPages);
+    this.pool = new ShadowPool(guestFrames, budgetPages, this.writes);
     this.lazy = new LazyFlags(this.pool, frames);
     this.walk = new GuestWalk(frames, this.maxPhysicalAddressBits);
     this.ways = new Ways(this.pool, frames);
@@ -190,13 +190,13 @@ export class ShadowPageTables {
 
   /** Writes down what is about to be flushed: nothing that is older than this call may be used after the flush. */
   recordFlush(flush: Omit<FlushRecord, "serial">): void {
-    this.journal.record({ serial: this.#tick(), ...flush });
+    this.journal.record({ serial: this.writes.tick(), ...flush });
   }
 
   /** Flushes every entry of an address space. */
   flushSpace(space: AddressSpace): void {
     this.lazy.writeBack();
-    space.flushedAt = space.waysFlushedAt = this.#tick();
+    space.flushedAt = space.waysFlushedAt = this.writes.tick();
   }
 
   /** Flushes every entry of all address spaces of a process-context identifier. */
@@ -211,20 +211,15 @@ export class ShadowPageTables {
   /** Flushes a page in all address spaces of an identifier, and where it is global in all others. @param pcid -1 for all */
   flushPage(pcid: number, high: number, low: number): void {
     this.lazy.writeBack();
-    this.#tick();
+    this.writes.tick();
     for (const space of this.spaces) this.#flushPageOf(space, high, low, pcid !== -1 && space.pcid !== pcid);
   }
 
   /** Flushes a page in these address spaces; other pages and the other spaces keep what they have. */
   flushPageIn(spaces: readonly AddressSpace[], high: number, low: number): void {
     this.lazy.writeBack();
-    this.#tick();
+    this.writes.tick();
     for (const space of spaces) this.#flushPageOf(space, high, low, false);
-  }
-
-  #tick(): number {
-    this.pool.now = this.writes.tick();
-    return this.pool.now;
   }
 
   /** Flushes a page of one address space; with a large page, all of it. */

@@ -47,8 +47,6 @@ export class ShadowPool {
   /** Links that lead here, and address spaces that begin here. */
   references = new Int32Array(0);
   used = 0;
-  /** Serial number of this partition's last flush. */
-  now = 1;
 
   /** One bit for each entry that holds something, 16 words a page. */
   occupied = new Int32Array(0);
@@ -62,15 +60,25 @@ export class ShadowPool {
   live = new Uint8Array(0);
   /** By page, the first of the links that lead to it, or NONE. */
   parents = new Int32Array(0);
+  readonly #serials: { readonly now: number };
   readonly #byKey = new Map<number, number>();
   readonly #free: number[] = [];
 
-  /** @param guestFrames frames of the partition */
-  constructor(guestFrames: number, budget: number) {
+  /**
+   * @param guestFrames frames of the partition
+   * @param serials the last serial number of a flush or of a write to a guest table
+   */
+  constructor(guestFrames: number, budget: number, serials: { readonly now: number }) {
+    this.#serials = serials;
     this.budget = Math.max(FEWEST_PAGES, Math.min(budget, MOST_PAGES));
     this.mappers = new Int32Array(guestFrames).fill(NONE);
     this.shadows = new Uint16Array(guestFrames);
     this.#grow(Math.min(FIRST_CAPACITY, this.budget));
+  }
+
+  /** Serial number of the last flush or write to a guest table: what is made now is younger. */
+  get now(): number {
+    return this.#serials.now;
   }
 
   /** Whether so many more pages can be had without taking any back. */

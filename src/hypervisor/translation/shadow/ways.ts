@@ -32,7 +32,7 @@ export class Ways {
     this.#words = frames.words;
   }
 
-  /** Serial number of the last flush. */
+  /** Serial number of the last flush or write to a guest table. */
   get now(): number {
     return this.#pool.now;
   }

@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import { FAULT_KINDS, type InjectedFault } from "../../src/hypervisor/index.ts";
+import { injectFault } from "../../src/hypervisor/injection/index.ts";
+import type { Partition } from "../../src/hypervisor/partition.ts";
+import type { SharingRequest } from "../../src/hypervisor/sharing/index.ts";
+import { AuditedMachine } from "./audit-machine.ts";
+import { operate } from "./audit-operations.ts";
+import { generator } from "./random-tables.ts";
+
+const SEEDS = 36;
+const OPERATIONS = 600;
+
+/** A machine at work until its fault has struck. @returns the fault, and the audit at that moment; null where it never did */
+function untilStruck(kind: InjectedFault["kind"], seed: number) {
+  const machine = new AuditedMachine({ engine: "shadow", budgetPages: 256 });
+  const requests: SharingRequest[] = [];
+  const below = generator(seed * 7919);
+  const partitions = machine.partitions as unknown as readonly Partition[];
+  const fault = injectFault({ partitions, memory: machine.host, sharing: machine.sharing }, { kind, seed });
+  for (let index = 0; index < OPERATIONS; index++) {
+    operate(machine, requests, below(2 ** 32 - 1), index);
+    if (fault.struck !== null) return { fault, index, report: machine.audit() };
+  }
+  return null;
+}
+
+describe("crash-analysis hooks (systems.md 1.4): whatever the hypervisor does wrong, the audit names it", () => {
+  it.each(FAULT_KINDS)("%s", (kind) => {
+    const struck = new Map<string, number>();
+    const missed: string[] = [];
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const happened = untilStruck(kind, seed);
+      if (happened === null) continue;
+      const { fault, index, report } = happened;
+      struck.set(fault.variant, (struck.get(fault.variant) ?? 0) + 1);
+      const named = report.corruptions.filter((found) => found.kind === kind && found.partition === fault.struck);
+      if (named.length === 0)
+        missed.push(
+          `seed ${seed} (${fault.variant}, operation ${index}): ${JSON.stringify([report.corruptions, report.unchecked])}`,
+        );
+    }
+    console.log(kind, [...struck]);
+    expect(missed).toEqual([]);
+    expect([...struck.keys()].sort()).toEqual(VARIANTS[kind]);
+    expect([...struck.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThan(SEEDS / 2);
+  });
+});
+
+const VARIANTS = {
+  "stale-entry": ["leaf after comparison", "leaf after page flush", "link after comparison"],
+  "lost-flush": ["address space", "page", "page in a TLB", "word to a processor"],
+  "wrong-frame": ["TLB slot", "leaf", "neighbour"],
+  "count-underflow": ["buffer frame", "shared frame", "shared page"],
+};
