@@ -59,10 +59,12 @@ function perform(machine: AuditedMachine, requests: SharingRequest[], operation:
     const flip = isLeaf ? FLAGS[rest(FLAGS.length)]! : UPPER_FLAGS[rest(UPPER_FLAGS.length)]!;
     const entry = fresh ^ flip ^ (isLeaf ? BigInt(rest(4)) << 59n : 0n);
     const window = BigInt((WINDOW + tableIndex) * PAGE + at);
+    const linear = (table === 20 ? OTHER_AT : 0) + (at / 8) * PAGE;
+    if (isLeaf && rest(2) === 0) attempt(() => processor.translate(0, linear, 0));
     if (kind === 11) memory.writeU64(table * PAGE + at, entry);
     else if (kind === 10 && rest(2) === 0) processor.write(window, bytesOf(entry, before));
     else processor.writeU64(window, entry);
-    if (isLeaf && rest(2) === 0) processor.invlpg(BigInt((table === 20 ? OTHER_AT : 0) + (at / 8) * PAGE));
+    if (isLeaf && rest(2) === 0) processor.invlpg(BigInt(linear));
   } else if (kind === 12) {
     const root = ROOTS[rest(2)]!;
     const value = BigInt(root * PAGE + rest(3)) | (BigInt(rest(2)) << 63n);

@@ -1,34 +1,33 @@
+import { hex } from "../../binary/index.ts";
 import type { PageSharing } from "../sharing/index.ts";
-import { type Armed, standIn } from "./occasion.ts";
+import { type Armed, type Strike, standIn } from "./occasion.ts";
 
 type Below = (below: number) => number;
+type StruckIn = (partition: string, strike: Partial<Strike>) => void;
 
 /** A transfer that has ended is counted down twice, at one of its pages in the owner's books. */
-export function pageCountedTwice(sharing: PageSharing, below: Below, struck: (partition: string) => void): Armed {
+export function pageCountedTwice(sharing: PageSharing, below: Below, struck: StruckIn): Armed {
   return standIn(sharing, "complete", (complete, request) => {
     complete(request);
     const shared = sharing.shared.find(({ owner }) => owner === request.owner);
     if (shared === undefined) return;
-    shared.end(request.pages[below(request.pages.length)]!);
-    struck(request.owner.name);
+    const page = request.pages[below(request.pages.length)]!;
+    shared.end(page);
+    struck(request.owner.name, { guestPhysicalAddress: hex(page * 4096) });
   });
 }
 
 /** The same at a host frame that is still being accessed: its pin goes while a device is at work on it. */
-export function frameCountedTwice(
-  sharing: PageSharing,
-  buffer: boolean,
-  below: Below,
-  struck: (partition: string) => void,
-): Armed {
+export function frameCountedTwice(sharing: PageSharing, buffer: boolean, below: Below, struck: StruckIn): Armed {
   return standIn(sharing, "complete", (complete, request) => {
     complete(request);
     const { descriptor, owner, requester } = request;
-    const pinned = [...(buffer ? descriptor.buffer : descriptor.frames)].filter(
-      (frame) => sharing.pending.of(frame) > 0,
-    );
+    const frames = buffer ? descriptor.buffer : descriptor.frames;
+    const pinned = [...frames.keys()].filter((index) => sharing.pending.of(frames[index]!) > 0);
     if (pinned.length === 0) return;
-    sharing.pending.end(pinned[below(pinned.length)]!);
-    struck((buffer ? requester : owner).name);
+    const index = pinned[below(pinned.length)]!;
+    sharing.pending.end(frames[index]!);
+    const page = buffer ? request.bufferPage + index : request.pages[index]!;
+    struck((buffer ? requester : owner).name, { guestPhysicalAddress: hex(page * 4096) });
   });
 }

@@ -4,7 +4,7 @@ import type { Partition } from "../partition.ts";
 import type { PageSharing } from "../sharing/index.ts";
 import { frameCountedTwice, pageCountedTwice } from "./count-underflow.ts";
 import { lostPageFlush, lostPageInTlb, lostSpaceFlush, lostWord } from "./lost-flush.ts";
-import { type Armed, numbersOf } from "./occasion.ts";
+import { type Armed, numbersOf, type Strike, type Struck } from "./occasion.ts";
 import { shadowed } from "./shadow-entries.ts";
 import { staleAfterComparison, staleAfterPageFlush } from "./stale-entry.ts";
 import { wrongLeaf, wrongSlot } from "./wrong-frame.ts";
@@ -23,8 +23,8 @@ export interface FaultOrder {
 export interface InjectedFault {
   readonly kind: FaultKind;
   readonly variant: string;
-  /** The partition where it has struck; null before. */
-  readonly struck: string | null;
+  /** Where it has struck; null before. */
+  readonly struck: ({ readonly partition: string } & Strike) | null;
 }
 
 /** What faults are made in. */
@@ -35,16 +35,18 @@ export interface FaultTarget {
 }
 
 type Below = (below: number) => number;
-type Struck = (partition: string) => void;
-type Arm = (target: FaultTarget, below: Below, struck: Struck) => readonly Armed[];
+type StruckIn = (partition: string, strike: Partial<Strike>) => void;
+type Arm = (target: FaultTarget, below: Below, struck: StruckIn) => readonly Armed[];
 
 /** Arms a variant in each partition that translates by shadow tables. */
 const each =
   (
-    arm: (place: ReturnType<typeof shadowed>[number], target: FaultTarget, below: Below, struck: () => void) => Armed,
+    arm: (place: ReturnType<typeof shadowed>[number], target: FaultTarget, below: Below, struck: Struck) => Armed,
   ): Arm =>
   (target, below, struck) =>
-    shadowed(target.partitions).map((place) => arm(place, target, below, () => struck(place.partition.name)));
+    shadowed(target.partitions).map((place) =>
+      arm(place, target, below, (strike) => struck(place.partition.name, strike)),
+    );
 
 /** The places where each kind can happen: none of them is in the books that an audit goes by. */
 const VARIANTS: Readonly<Record<FaultKind, Readonly<Record<string, Arm>>>> = {
@@ -57,7 +59,7 @@ const VARIANTS: Readonly<Record<FaultKind, Readonly<Record<string, Arm>>>> = {
     "address space": each(({ tables }, _, _below, struck) => lostSpaceFlush(tables, struck)),
     page: each(({ tables }, _, _below, struck) => lostPageFlush(tables, struck)),
     "word to a processor": each(({ partition, tables }, _, _below, struck) => lostWord(partition, tables, struck)),
-    "page in a TLB": each(({ partition }, _, _below, struck) => lostPageInTlb(partition, struck)),
+    "page in a TLB": each(({ partition, tables }, _, _below, struck) => lostPageInTlb(partition, tables, struck)),
   },
   "wrong-frame": {
     leaf: each(({ tables }, { memory }, below, struck) => wrongLeaf(tables, memory, false, below, struck)),
@@ -84,9 +86,9 @@ export function injectFault(target: FaultTarget, { kind, seed }: FaultOrder): In
   const below = numbersOf(seed);
   const variants = Object.entries(VARIANTS[kind]);
   const [variant, arm] = variants[below(variants.length)]!;
-  const fault: { kind: FaultKind; variant: string; struck: string | null } = { kind, variant, struck: null };
-  const armed = arm(target, below, (partition) => {
-    fault.struck = partition;
+  const fault: { kind: FaultKind; variant: string; struck: InjectedFault["struck"] } = { kind, variant, struck: null };
+  const armed = arm(target, below, (partition, strike) => {
+    fault.struck = { partition, linearAddress: null, guestPhysicalAddress: null, ...strike };
     for (const { disarm } of armed) disarm();
   });
   if (armed.length === 0)

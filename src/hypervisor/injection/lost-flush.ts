@@ -1,3 +1,4 @@
+import { hex, joinAddress } from "../../binary/index.ts";
 import { CR4_PKE, PageWalker } from "../../paging/index.ts";
 import { MAX_PHYSICAL_ADDRESS_BITS } from "../frame-map.ts";
 import type { Partition } from "../partition.ts";
@@ -8,30 +9,32 @@ import { levelsOf } from "../translation/shadow/guest-walk.ts";
 import type { ShadowPageTables } from "../translation/shadow/index.ts";
 import { ROLES, rootRole } from "../translation/shadow/role.ts";
 import type { VirtualProcessor } from "../virtual-processor.ts";
-import { type Armed, standIn, together } from "./occasion.ts";
+import { type Armed, type Struck, standIn, together } from "./occasion.ts";
 
 const PAGE = 4096;
+const PAGE_BITS = ~0xfff;
 
 /** A flush of an address space that was asked for is not carried out in the shadow tables. */
-export function lostSpaceFlush(tables: ShadowPageTables, struck: () => void): Armed {
+export function lostSpaceFlush(tables: ShadowPageTables, struck: Struck): Armed {
   return standIn(tables, "flushSpace", (flushSpace, space) => {
     const asked = lastFlush(tables);
     if (asked === undefined || asked.pages > 0 || asked.serial <= space.flushedAt || !takes(asked, space))
       flushSpace(space);
-    else struck();
+    else struck({});
   });
 }
 
 /** A flush of a page is not carried out in the shadow tables. */
-export function lostPageFlush(tables: ShadowPageTables, struck: () => void): Armed {
+export function lostPageFlush(tables: ShadowPageTables, struck: Struck): Armed {
   return standIn(tables, "flushPage", (flushPage, pcid, high, low) => {
-    if ([...tables.spaces].some((space) => space.pcid === pcid)) struck();
+    if ([...tables.spaces].some((space) => space.pcid === pcid))
+      struck({ linearAddress: hex(joinAddress(high, low & PAGE_BITS)) });
     else flushPage(pcid, high, low);
   });
 }
 
 /** The word that a processor is to forget everything is not left. */
-export function lostWord(partition: Partition, tables: ShadowPageTables, struck: () => void): Armed {
+export function lostWord(partition: Partition, tables: ShadowPageTables, struck: Struck): Armed {
   return standIn(tables.shootdown, "one", (one, number) => {
     const asked = lastFlush(tables);
     const processor = partition.processors[number];
@@ -44,21 +47,22 @@ export function lostWord(partition: Partition, tables: ShadowPageTables, struck:
       !isPending &&
       processor !== undefined &&
       holds(processor, (context) => context.bornAt < asked.serial && context.pcid >= 0 && takes(asked, context));
-    if (matters) struck();
+    if (matters) struck({});
     else one(number);
   });
 }
 
 /** A page of a processor's TLB is not dropped: by its own INVLPG, or when it takes the word that another processor left. */
-export function lostPageInTlb(partition: Partition, struck: () => void): Armed {
+export function lostPageInTlb(partition: Partition, tables: ShadowPageTables, struck: Struck): Armed {
   const armed = partition.processors.flatMap((processor) => {
     const { translation } = processor;
     if (!(translation instanceof CachingEngine)) return [];
     const target = translation as unknown as { dropAddress: (low: number) => void };
     return [
       standIn(target, "dropAddress", (dropAddress, low) => {
-        if (holdsOutdated(partition, processor, low)) struck();
-        else dropAddress(low);
+        const high = highOfOutdated(partition, tables, processor, low);
+        if (high === null) dropAddress(low);
+        else struck({ linearAddress: hex(joinAddress(high, low & PAGE_BITS)) });
       }),
     ];
   });
@@ -97,31 +101,44 @@ function holds({ translation }: VirtualProcessor, belongs: (context: TlbContext)
   return found;
 }
 
-/** Whether the TLB holds for a page what the guest's tables do not give any more. */
-function holdsOutdated(partition: Partition, processor: VirtualProcessor, low: number): boolean {
-  const { translation } = processor;
-  if (!(translation instanceof CachingEngine)) return false;
-  const { cr0, cr3, cr4, efer } = processor.registers;
+/**
+ * Whether the TLB holds at an address what the guest's tables do not give any more, and what a flush on record was to take.
+ * @returns the upper half of the address; null where it does not
+ */
+function highOfOutdated(
+  partition: Partition,
+  tables: ShadowPageTables,
+  { index, registers, translation }: VirtualProcessor,
+  low: number,
+): number | null {
+  const forgetsAnyway = tables.shootdown.left(index) === null;
+  if (forgetsAnyway || !(translation instanceof CachingEngine)) return null;
+  const { memory } = partition;
+  const { cr0, cr3, cr4, efer } = registers;
   const state = { cr0: Number(cr0), cr3: Number(cr3), cr4: Number(cr4), efer: Number(efer), pkru: 0 };
-  const reader = {
-    readWord: (gpa: number) =>
-      partition.memory.pageState(Math.floor(gpa / PAGE)) === "present" ? partition.memory.readWord(gpa) : 0,
-  };
-  const walker = new PageWalker(reader, { maxPhysicalAddressBits: MAX_PHYSICAL_ADDRESS_BITS, setFlags: false });
+  const isThere = (gpa: number) => memory.pageState(Math.floor(gpa / PAGE)) === "present";
+  const walker = new PageWalker(
+    { readWord: (gpa) => (isThere(gpa) ? memory.readWord(gpa) : 0) },
+    { maxPhysicalAddressBits: MAX_PHYSICAL_ADDRESS_BITS, setFlags: false },
+  );
   // Keys are not asked: they say nothing of where a page lies.
   const unkeyed = { ...state, cr4: state.cr4 & ~CR4_PKE };
-  const active = new Set(
-    translation
-      .contexts()
-      .filter(({ tag, control }) => tag === state.cr3 && control === levelsOf(state) * ROLES + rootRole(state))
-      .map(({ number }) => number),
-  );
-  let found = false;
+  const control = levelsOf(state) * ROLES + rootRole(state);
+  const context = translation.contexts().find((each) => each.tag === state.cr3 && each.control === control);
+  if (context === undefined) return null;
+  const flushes = [...tables.journal].filter((flush) => isNamed(flush, index) && takes(flush, context));
+  let found: number | null = null;
   translation.eachSlot((space, slotHigh, slotLow, access, address, large) => {
-    if (found || large || slotLow >>> 12 !== low >>> 12 || !active.has(space)) return;
+    if (large || slotLow >>> 12 !== low >>> 12 || space !== context.number) return;
     const permitted = walker.walk(unkeyed, slotHigh, slotLow, access);
-    const frame = permitted ? partition.memory.hostFrame(Math.floor(walker.physicalAddress / PAGE)) : null;
-    found = frame !== address >>> 12;
+    const frame = permitted ? memory.hostFrame(Math.floor(walker.physicalAddress / PAGE)) : null;
+    if (frame !== address >>> 12 && flushes.some((flush) => covers(flush, slotHigh, slotLow))) found = slotHigh;
   });
   return found;
+}
+
+function covers({ high, low, pages }: FlushRecord, slotHigh: number, slotLow: number): boolean {
+  const first = joinAddress(high, low & PAGE_BITS);
+  const page = joinAddress(slotHigh, slotLow);
+  return page >= first && page < first + BigInt(pages * PAGE);
 }

@@ -1,3 +1,13 @@
+/** Where a fault has struck; addresses are `0x…`, null where there is none. */
+export interface Strike {
+  readonly linearAddress: string | null;
+  /** Of the page; of a link, of the guest's table entry. */
+  readonly guestPhysicalAddress: string | null;
+}
+
+/** Called when a fault has struck. */
+export type Struck = (strike: Partial<Strike>) => void;
+
 /** A fault that waits: where it will strike, until it has. */
 export interface Armed {
   readonly disarm: () => void;

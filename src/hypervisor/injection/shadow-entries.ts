@@ -26,6 +26,12 @@ export function isLink({ pool }: ShadowPageTables, entry: number): boolean {
   return (pool.entries[entry * WORDS + STATE]! & LINK) !== 0;
 }
 
+/** Guest physical address of the page that a leaf maps; of a link, of the guest's entry behind it. */
+export function addressOf(tables: ShadowPageTables, entry: number): number {
+  const { pool } = tables;
+  return isLink(tables, entry) ? pool.guestEntry(entry) : pool.guestFrame(entry) * 4096;
+}
+
 export function occupiedOf({ pool }: ShadowPageTables, page: number): number[] {
   const entries: number[] = [];
   for (let entry = page * ENTRIES; entry < (page + 1) * ENTRIES; entry++)

@@ -1,10 +1,11 @@
+import { hex, joinAddress } from "../../binary/index.ts";
 import type { HostMemory } from "../host-memory.ts";
 import type { Partition } from "../partition.ts";
 import { CachingEngine } from "../translation/physical-tlb.ts";
 import { ENTRIES, WORDS } from "../translation/shadow/entry.ts";
 import type { ShadowPageTables } from "../translation/shadow/index.ts";
-import { type Armed, standIn, together } from "./occasion.ts";
-import { isLink, occupiedOf } from "./shadow-entries.ts";
+import { type Armed, type Struck, standIn, together } from "./occasion.ts";
+import { addressOf, isLink, occupiedOf } from "./shadow-entries.ts";
 
 const FLAGS = 0xfff;
 
@@ -16,7 +17,7 @@ export function wrongLeaf(
   host: HostMemory,
   neighbour: boolean,
   below: Below,
-  struck: () => void,
+  struck: Struck,
 ): Armed {
   return standIn(tables, "fill", (fill, space, state, high, low, needed, counters) => {
     const filled = fill(space, state, high, low, needed, counters);
@@ -24,16 +25,17 @@ export function wrongLeaf(
     const others = occupiedOf(tables, filled >>> 9).filter((entry) => entry !== filled && !isLink(tables, entry));
     if (neighbour && others.length === 0) return filled;
     const { entries } = tables.pool;
-    const at = (neighbour ? others[below(others.length)]! : filled) * WORDS;
+    const entry = neighbour ? others[below(others.length)]! : filled;
+    const at = entry * WORDS;
     const frame = (entries[at]! >>> 12) ^ (1 + below(Math.min(host.frames, ENTRIES) - 1));
     entries[at] = ((frame % host.frames) << 12) | (entries[at]! & FLAGS);
-    struck();
+    struck({ guestPhysicalAddress: hex(addressOf(tables, entry)) });
     return filled;
   });
 }
 
 /** A processor's TLB remembers a frame that is not the partition's. */
-export function wrongSlot(partition: Partition, host: HostMemory, below: Below, struck: () => void): Armed {
+export function wrongSlot(partition: Partition, host: HostMemory, below: Below, struck: Struck): Armed {
   const own = new Set<number>();
   for (const { firstPage, pageCount } of partition.memory.runs())
     for (let page = firstPage; page < firstPage + pageCount; page++) own.add(partition.memory.hostFrame(page)!);
@@ -45,7 +47,7 @@ export function wrongSlot(partition: Partition, host: HostMemory, below: Below, 
     return [
       standIn(target, "rememberSmall", (remember, high, low, access, address, global) => {
         remember(high, low, access, foreign[below(foreign.length)]! * 4096 + (address & FLAGS), global);
-        struck();
+        struck({ linearAddress: hex(joinAddress(high, low & ~FLAGS)) });
       }),
     ];
   });
