@@ -86,10 +86,10 @@ const processorsOf = (host: Host) =>
     .map(({ registers }, index) => ({ index, registers }));
 
 /** A host that had no memory for the state has no region: then the note says so with 0 frames. */
-const noteOf = (host: Host, { at }: HostCrashNotice) =>
+const noteOf = (host: Host, { at, atSeconds }: HostCrashNotice) =>
   hypervisorNote({
     ...(host.crashRegion() ?? { firstFrame: 0, frames: 0 }),
     crashedAt: at,
-    upTime: (at.getTime() - host.startedAt.getTime()) * 10_000,
+    upTime: Math.round(atSeconds * 1e7),
     host: host.name,
   });

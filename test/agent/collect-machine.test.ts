@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Collected, collectMachine } from "../../src/agent/index.ts";
 import { analyze, type Facts } from "../../src/analysis/index.ts";
 import { type Manifest, verifyCrash } from "../../src/archive/index.ts";
-import { PAGE_SIZE, type PageRun } from "../../src/binary/index.ts";
+import { hex, PAGE_SIZE, type PageRun } from "../../src/binary/index.ts";
 import { type Dump, hypervisorNoteOf, openDump } from "../../src/dumpfile/index.ts";
 import { EmulatedHost, type HostCrashNotice, loadScenario } from "../../src/host/index.ts";
 import { auditState, readState } from "../../src/hypervisor/index.ts";
@@ -57,7 +57,7 @@ describe("the dump of a machine whose hypervisor failed", () => {
   };
 
   it("failure management 2.7/12: everything but the dump partition stands still before the first page is copied", async () => {
-    expect(host.partitions().map(({ state }) => state)).toEqual(["stopped", "stopped", "stopped"]);
+    expect(host.partitions().map(({ state }) => state)).toEqual(["crashed", "stopped", "stopped"]);
     expect(() => host.machineMemory().read(0, 8)).not.toThrow();
   });
 
@@ -89,7 +89,7 @@ describe("the dump of a machine whose hypervisor failed", () => {
         else if (wanted) {
           const at = frame * PAGE_SIZE;
           if (Buffer.compare(physical().read(at, PAGE_SIZE), memory.read(at, PAGE_SIZE)) !== 0) wrong.push(frame);
-        } else expect(() => physical().read(frame * PAGE_SIZE, 8)).toThrow(/not in the dump|filtered/);
+        } else expect(() => physical().read(frame * PAGE_SIZE, 8)).toThrow(/not all in the dump/);
       }
     expect(wrong).toEqual([]);
     expect(manifest.dump).toMatchObject({ pages: kept.size, memoryBytes: 96 * 2 ** 20, format: "elf-vmcore" });
@@ -122,17 +122,19 @@ describe("the dump of a machine whose hypervisor failed", () => {
     const live = auditState(state, memory);
     expect(live.found).toBeGreaterThan(0);
     expect(facts.hypervisor?.audit.found).toBe(live.found);
-    expect(facts.hypervisor?.audit.corruptions.map(({ text }) => text)).toEqual(
-      live.corruptions.map(({ text }) => text),
+    expect(facts.hypervisor?.audit.checked).toEqual(live.checked);
+    expect(facts.hypervisor?.audit.corruptions).toEqual(
+      live.corruptions.map((corruption) => ({ ...corruption, hostFrame: hex(corruption.hostFrame ?? 0) })),
     );
+    expect(live.unchecked).toEqual([]);
     const unchecked = facts.hypervisor?.audit.unchecked.reduce((sum, { count }) => sum + count, 0) ?? 0;
-    expect(unchecked).toBeGreaterThanOrEqual(live.unchecked.reduce((sum, { count }) => sum + count, 0));
+    expect(unchecked).toBeGreaterThan(0);
   });
 
   it("has the processors of all partitions but the stateless, as the machine had them", () => {
     const expected = ["till", "shelf"].flatMap((name) => host.processors(name)).map(({ registers }) => registers.rip);
     expect(dump.cpus.map(({ registers }) => registers.rip)).toEqual(expected);
-    expect(expected.length).toBe(4);
+    expect(expected.length).toBe(2);
   });
 
   it("the facts say which hypervisor, when, with what, and what it held", () => {
@@ -140,7 +142,7 @@ describe("the dump of a machine whose hypervisor failed", () => {
       os: { family: "hypervisor" },
       machine: {
         hostname: "lab-2",
-        processors: 4,
+        processors: 2,
         crashedAt: notice.at.toISOString(),
         uptimeSeconds: notice.atSeconds,
       },
@@ -162,7 +164,7 @@ describe("the dump of a machine whose hypervisor failed", () => {
       ["dump", "walk"],
       ["till", "shadow"],
       ["shelf", "shadow"],
-      ["scratch", "walk"],
+      ["scratch", "shadow"],
     ]);
   });
 
