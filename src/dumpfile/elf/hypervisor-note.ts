@@ -2,7 +2,8 @@ import { layout, StopcodeError, size64, text, u32 } from "../../binary/index.ts"
 import type { DumpNote } from "../dump.ts";
 
 const NAME = "STOPCODE";
-const HYPERVISOR_CRASH = 1;
+/** Not 1: tools take a note of type 1 for NT_PRSTATUS, whoever owns it. */
+const HYPERVISOR_CRASH = 0x5648;
 const VERSION = 1;
 
 /** What a failed hypervisor's dump says of itself: the crash region has the rest, and it is in the dump. */
@@ -16,7 +17,7 @@ export interface HypervisorNote {
   readonly host: string;
 }
 
-/** Descriptor of the note STOPCODE, type 1: where in a dump of system physical memory the hypervisor left its state. */
+/** Descriptor of the note STOPCODE, type 0x5648: where in a dump of system physical memory the hypervisor left its state. */
 export const hypervisorCrash = layout("HYPERVISOR_CRASH", 0x70, {
   version: u32(0x00, "1"),
   size: u32(0x04, "0x70"),

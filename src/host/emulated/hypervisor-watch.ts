@@ -1,6 +1,6 @@
 import { PAGE_SIZE } from "../../binary/index.ts";
 import { TICKS_PER_SECOND } from "../../guest/index.ts";
-import { CORRUPTION_KINDS, type Corruption, type Hypervisor, type FaultKind } from "../../hypervisor/index.ts";
+import { CORRUPTION_KINDS, type Corruption, type FaultKind, type Hypervisor } from "../../hypervisor/index.ts";
 import type { ArmedCheck } from "../host.ts";
 import type { Scenario } from "./scenario/schema.ts";
 
