@@ -170,7 +170,7 @@ describe("address-spaces", () => {
     expect(counters.addressSpaceSwitches).toBeGreaterThan(10_000);
     expect(counters.largePageTlbFills).toBeGreaterThan(0);
     expect(counters.localGvaRangeFlushes).toBeGreaterThan(10_000);
-    expect(counters.sharingRequestsGranted).toBeGreaterThan(100);
+    expect(counters.sharingRequestsGranted).toBeGreaterThan(50);
     expect(counters.dmaBytes).toBeGreaterThan(2 ** 20);
     const split = Object.values(host.partitionCounters());
     expect(split.reduce((sum, { guestAccesses }) => sum + guestAccesses!, 0)).toBe(counters.guestAccesses);

@@ -26,7 +26,10 @@ const SECONDS_PER_ACCESS = 20e-9;
 /** Bursts from one look at the flags of the page-table entries to the next. */
 const BURSTS_PER_LOOK = 16;
 
-/** Where a working process has its pages, behind an address that chance chooses at a start: all within 4 GiB. */
+/** Where a working process may begin; what lies between is room for its small pages. */
+const BASES = 32;
+const BASE_BYTES = 0x100_0000n;
+/** Where it has its pages, from there on: all within 4 GiB. */
 const PLACES = { small: 0n, buffer: 0x2000_0000n, offered: 0x3000_0000n, large: 0x4000_0000n } as const;
 
 /** What a working process does, as a scenario asks for it. */
@@ -88,8 +91,9 @@ export class Work {
     this.#wanted = wanted;
     this.#random = new Random(seed, `work ${number}`);
     const stamps = new StampSource(kernel.partition.name, number);
-    // The same addresses in every process: only the address space tells them apart.
-    const base = 0x0200_0000_0000n + (BigInt(new Random(seed, "where processes work").below(0x1000)) << 32n);
+    // By chance some processes use the same addresses: only the address space tells those apart.
+    const window = BigInt(new Random(seed, "where processes work").below(0x1000));
+    const base = 0x0200_0000_0000n + (window << 32n) + BigInt(this.#random.below(BASES)) * BASE_BYTES;
     const stamped = (place: bigint, pages: number) =>
       new StampedPages(base + place, pages, stamps, this.#random, wanted.accesses);
     const mapped = (pages: StampedPages, frames: readonly number[]) => {

@@ -76,6 +76,10 @@ export class FlatWalk {
 
   readonly #words: Int32Array;
   readonly #map: Int32Array;
+  /** Of what the rules were made: of CR3, which changes most, they know nothing. */
+  #cr0 = -1;
+  #cr4 = -1;
+  #efer = -1;
   #rootFrame = 0;
   /** Where the topmost table lies: index of a host word, or NOWHERE. */
   #root = NOWHERE;
@@ -91,6 +95,10 @@ export class FlatWalk {
     this.#levels = (state.cr4 & CR4_LA57) !== 0 ? 5 : 4;
     this.#rootFrame = Math.floor(state.cr3 / 4096);
     this.mapChanged();
+    if (this.#cr0 === state.cr0 && this.#cr4 === state.cr4 && this.#efer === state.efer) return;
+    this.#cr0 = state.cr0;
+    this.#cr4 = state.cr4;
+    this.#efer = state.efer;
     for (let access = 0; access < ACCESSES; access++) this.rules.set(rulesOf(state, access), access * RULE_WORDS);
   }
 

@@ -29,6 +29,11 @@ export class AddressSpaces {
     return this.#byTag.values();
   }
 
+  /** The space of this tag, where there is one. */
+  of(tag: number): AddressSpace | undefined {
+    return this.#byTag.get(tag);
+  }
+
   /** The space of this tag as it was left; a new one, where there was none. */
   enter(tag: number, now: number): AddressSpace {
     let space = this.#byTag.get(tag);

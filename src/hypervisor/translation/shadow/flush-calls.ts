@@ -106,7 +106,8 @@ export class FlushCalls implements FlushHypercalls {
   /** Of one address space, its space; of all, all. A space the virtual TLB does not know has nothing to flush. */
   #spacesOf({ flags, addressSpace }: FlushTarget): AddressSpace[] {
     if ((flags & FLUSH_ALL_ADDRESS_SPACES) !== 0) return [...this.#tables.spaces];
-    return [...this.#tables.spaces].filter((space) => BigInt(space.tag) === addressSpace);
+    const space = this.#tables.spaces.of(Number(addressSpace));
+    return space === undefined ? [] : [space];
   }
 }
 
