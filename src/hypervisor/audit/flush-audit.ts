@@ -1,7 +1,7 @@
 import { hex, joinAddress } from "../../binary/index.ts";
 import { ENTRY_GLOBAL, tableIndex } from "../../paging/index.ts";
 import type { PartitionState } from "../state/index.ts";
-import { SCOPES } from "../state/index.ts";
+import { FLUSH_ALL, FLUSH_NON_GLOBAL, FLUSH_PCID } from "../translation/flush-journal.ts";
 import { ROLE_DIRECT } from "../translation/shadow/role.ts";
 import type { Findings } from "./report.ts";
 import { ENTRIES, GUEST_LOW, NONE, type ShadowRows, TRANSLATION } from "./shadow-rows.ts";
@@ -13,8 +13,7 @@ const PAGE = 4096;
 
 /** Whether a flush takes what belongs to an address space. */
 export function takesSpace({ scope, of }: Flush, tag: number, pcid: number): boolean {
-  const name = SCOPES[scope];
-  return name === "all" || name === "non-global" || of === (name === "pcid" ? pcid : tag);
+  return scope === FLUSH_ALL || scope === FLUSH_NON_GLOBAL || of === (scope === FLUSH_PCID ? pcid : tag);
 }
 
 /** Whether a flush is for a processor's TLB too. */
@@ -68,7 +67,7 @@ export class FlushAudit {
 
   #pages(flush: Flush, space: Space, number: number): void {
     const mine = takesSpace(flush, space.tag, space.pcid);
-    if (!mine && SCOPES[flush.scope] !== "pcid") return;
+    if (!mine && flush.scope !== FLUSH_PCID) return;
     for (const root of this.#rows.state.roots)
       if (root.space === number)
         for (let page = 0; page < flush.pages; page++) {

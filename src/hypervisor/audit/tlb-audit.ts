@@ -19,6 +19,7 @@ import {
 } from "../../paging/index.ts";
 import { MAP_EXECUTE, MAP_READ, MAP_WRITE } from "../frame-map.ts";
 import { ENGINES, PARTITION_WORDS, type PartitionState, wordAt, wordsOf } from "../state/index.ts";
+import { FLUSH_ALL } from "../translation/flush-journal.ts";
 import { ROLE_NXE, ROLE_SMAP, ROLE_SMEP, ROLE_WP, ROLES } from "../translation/shadow/role.ts";
 import { type Flush, takesProcessor, takesSpace } from "./flush-audit.ts";
 import type { GuestWords } from "./guest-words.ts";
@@ -85,7 +86,7 @@ export class TlbAudit {
     const takes = (flush: Flush) =>
       flush.pages === 0 &&
       takesProcessor(flush, context.processor) &&
-      (context.pcid < 0 ? flush.scope === 0 : takesSpace(flush, context.tag, context.pcid));
+      (context.pcid < 0 ? flush.scope === FLUSH_ALL : takesSpace(flush, context.tag, context.pcid));
     return this.#state.flushes.filter(takes).at(-1);
   }
 
@@ -202,7 +203,7 @@ export class TlbAudit {
       if (!takesProcessor(flush, processor)) return false;
       const first = joinAddress(flush.high, flush.low);
       const here = flush.pages === 0 || (page >= first && page < first + BigInt(flush.pages * PAGE));
-      return here && (pcid < 0 ? flush.scope === 0 : takesSpace(flush, tag, pcid));
+      return here && (pcid < 0 ? flush.scope === FLUSH_ALL : takesSpace(flush, tag, pcid));
     };
     return this.#state.flushes.filter(takes).at(-1);
   }

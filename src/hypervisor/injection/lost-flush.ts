@@ -2,7 +2,7 @@ import { hex, joinAddress } from "../../binary/index.ts";
 import { CR4_PKE, PageWalker } from "../../paging/index.ts";
 import { MAX_PHYSICAL_ADDRESS_BITS } from "../frame-map.ts";
 import type { Partition } from "../partition.ts";
-import type { FlushRecord } from "../translation/flush-journal.ts";
+import { FLUSH_ALL, FLUSH_PCID, type FlushRecord, highBit, lowBit } from "../translation/flush-journal.ts";
 import { CachingEngine, type TlbContext } from "../translation/physical-tlb.ts";
 import type { AddressSpace } from "../translation/shadow/address-spaces.ts";
 import { levelsOf } from "../translation/shadow/guest-walk.ts";
@@ -78,12 +78,12 @@ function flushedSpaces(tables: ShadowPageTables, asked: FlushRecord): number {
   return [...tables.spaces].filter((space) => takes(asked, space)).length;
 }
 
-function isNamed({ processors: [below32, above31] }: FlushRecord, processor: number): boolean {
-  return ((processor < 32 ? below32 : above31) & (1 << (processor & 31))) !== 0;
+function isNamed({ processorsLow, processorsHigh }: FlushRecord, processor: number): boolean {
+  return ((processorsLow & lowBit(processor)) | (processorsHigh & highBit(processor))) !== 0;
 }
 
 function takes({ scope, of }: FlushRecord, { tag, pcid }: AddressSpace | TlbContext): boolean {
-  return scope === "all" || of === (scope === "pcid" ? pcid : tag);
+  return scope === FLUSH_ALL || of === (scope === FLUSH_PCID ? pcid : tag);
 }
 
 function holds({ translation }: VirtualProcessor, belongs: (context: TlbContext) => boolean): boolean {

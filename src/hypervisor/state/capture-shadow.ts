@@ -1,4 +1,4 @@
-import { FILLED_AT, GUEST_HIGH, GUEST_LOW, NEXT, PREVIOUS, STATE, WORDS } from "../translation/shadow/entry.ts";
+import { FILLED_AT, WORDS } from "../translation/shadow/entry.ts";
 import type { ShadowPageTables } from "../translation/shadow/index.ts";
 import { NONE, type ShadowPool } from "../translation/shadow/pool.ts";
 import { ROLES } from "../translation/shadow/role.ts";
@@ -14,16 +14,9 @@ type ShadowState = Pick<
 const ENTRY = PARTITION_WORDS.shadowEntries;
 const ROW_WORDS = wordsOf(ENTRY);
 const NUMBER = wordAt(ENTRY, "number");
-/** Words of a shadow entry and where each goes. */
-const COPIED = [
-  [0, wordAt(ENTRY, "translation")],
-  [STATE, wordAt(ENTRY, "state")],
-  [GUEST_LOW, wordAt(ENTRY, "guestLow")],
-  [GUEST_HIGH, wordAt(ENTRY, "guestHigh")],
-  [NEXT, wordAt(ENTRY, "next")],
-  [PREVIOUS, wordAt(ENTRY, "previous")],
-  [FILLED_AT, wordAt(ENTRY, "filledAt")],
-] as const;
+/** The words of a shadow entry follow in the same order, from its translation to when it was filled. */
+const COPIED = FILLED_AT + 1;
+const FIRST = wordAt(ENTRY, "translation");
 
 const MAPPER = PARTITION_WORDS.mappers;
 const MAPPER_WORDS = wordsOf(MAPPER);
@@ -89,20 +82,29 @@ function tableFrames({ pool, frames, writes }: ShadowPageTables): ShadowState["t
   return rows;
 }
 
-function occupiedEntries(pool: ShadowPool): Int32Array {
-  const rows = new WordRows();
-  const { entries, occupied, live } = pool;
-  for (let group = 0; group < occupied.length; group++) {
-    if (occupied[group] === 0 || live[group >>> 4] === 0) continue;
+function occupiedEntries({ entries, occupied }: ShadowPool): Int32Array {
+  let count = 0;
+  for (let group = 0; group < occupied.length; group++) count += bitsIn(occupied[group]!);
+  const words = new Int32Array(count * ROW_WORDS);
+  let at = 0;
+  for (let group = 0; group < occupied.length; group++)
     for (let left = occupied[group]!; left !== 0; left &= left - 1) {
-      const entry = group * 32 + 31 - Math.clz32(left & -left);
-      const at = rows.add(ROW_WORDS);
-      const { words } = rows;
-      words[at + NUMBER] = entry;
-      for (const [from, to] of COPIED) words[at + to] = entries[entry * WORDS + from]!;
+      copyEntry(entries, group * 32 + 31 - Math.clz32(left & -left), words, at);
+      at += ROW_WORDS;
     }
-  }
-  return rows.finished();
+  return words;
+}
+
+function copyEntry(entries: Int32Array, entry: number, words: Int32Array, at: number): void {
+  words[at + NUMBER] = entry;
+  for (let word = 0; word < COPIED; word++) words[at + FIRST + word] = entries[entry * WORDS + word]!;
+}
+
+/** Bits that are set, counted in pairs, in fours, in bytes. */
+function bitsIn(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x5555_5555);
+  const fours = (pairs & 0x3333_3333) + ((pairs >>> 2) & 0x3333_3333);
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
 }
 
 function mappers(pool: ShadowPool): Int32Array {

@@ -3,7 +3,7 @@ import type { HostMemory } from "../host-memory.ts";
 import type { Partition, PartitionRunState } from "../partition.ts";
 import type { DmaState, PageSharing } from "../sharing/index.ts";
 import type { EngineKind } from "../translation/engine.ts";
-import type { FlushRecord, FlushScope } from "../translation/flush-journal.ts";
+import { type FlushRecord, highBit, lowBit } from "../translation/flush-journal.ts";
 import { CachingEngine } from "../translation/physical-tlb.ts";
 import { TlbEngine } from "../translation/tlb-engine.ts";
 import type { VirtualProcessor } from "../virtual-processor.ts";
@@ -30,7 +30,6 @@ export interface BugCheck {
 /** By the numbers that the region's layout has for them. */
 export const ENGINES: readonly EngineKind[] = ["walk", "tlb", "shadow"];
 export const RUN_STATES: readonly PartitionRunState[] = ["running", "suspended", "crashed", "destroyed"];
-export const SCOPES: readonly FlushScope[] = ["all", "pcid", "space", "non-global"];
 export const DMA_STATES: readonly DmaState[] = ["programmed", "moving", "done", "blocked", "aborted"];
 
 const SLOT = PARTITION_WORDS.tlbSlots;
@@ -124,17 +123,13 @@ function mapRuns(map: Int32Array): PartitionState["map"] {
   return runs;
 }
 
-function flushRow({ serial, scope, of, high, low, pages, processors }: FlushRecord, only: number | null) {
-  const [below32, above31] = only === null ? processors : [only < 32 ? 1 << only : 0, only < 32 ? 0 : 1 << (only - 32)];
+/** @param only the processor whose flush it is; null where the record names them */
+function flushRow(flush: FlushRecord, only: number | null) {
   return {
-    serial,
-    of,
-    scope: SCOPES.indexOf(scope),
-    high,
-    low: low >>> 0,
-    pages,
-    processorsLow: below32 >>> 0,
-    processorsHigh: above31 >>> 0,
+    ...flush,
+    low: flush.low >>> 0,
+    processorsLow: (only === null ? flush.processorsLow : lowBit(only)) >>> 0,
+    processorsHigh: (only === null ? flush.processorsHigh : highBit(only)) >>> 0,
   };
 }
 

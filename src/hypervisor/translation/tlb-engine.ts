@@ -19,7 +19,7 @@ import { HOLE, MAP_FRAME } from "../frame-map.ts";
 import { LargePages } from "../large-pages/index.ts";
 import type { Refusal, TranslationEngine } from "./engine.ts";
 import { type FlatWalk, UNCOMMON } from "./flat-walk.ts";
-import { FlushJournal, type FlushScope } from "./flush-journal.ts";
+import { FLUSH_ALL, FLUSH_NON_GLOBAL, FLUSH_PCID, FlushJournal, type FlushScope } from "./flush-journal.ts";
 import { CachingEngine, emptyPhysicalTlb, type TlbContext } from "./physical-tlb.ts";
 import { SpaceTags } from "./space-tags.ts";
 import { StructureCache } from "./structure-cache.ts";
@@ -33,6 +33,8 @@ const LARGE = ENTRY_LARGE;
 /** Numbers of address spaces: so many that they begin anew only in theory. */
 const SPACE_BITS = 30;
 const LARGE_PAGE = ~0x1f_ffff;
+/** Who has an engine of its own names nobody in its journal. */
+const EVERYONE = -1;
 
 /** A change of these changes what is permitted, or what an address means. */
 const DEEP_CR0 = CR0_PG | CR0_WP;
@@ -123,7 +125,7 @@ export class TlbEngine extends CachingEngine implements TranslationEngine {
       this.#flushAll();
     } else {
       this.#domainFlushes++;
-      this.#record("non-global", 0);
+      this.#record(FLUSH_NON_GLOBAL, 0);
       this.#spaces.flushAllButGlobal();
       this.#structures.flushAll();
     }
@@ -217,13 +219,12 @@ export class TlbEngine extends CachingEngine implements TranslationEngine {
   }
 
   #record(scope: FlushScope, of: number): void {
-    const serial = ++this.#spaces.now;
-    this.journal.record({ serial, scope, of, high: 0, low: 0, pages: 0, processors: [-1, -1] });
+    this.journal.record(++this.#spaces.now, scope, of, 0, 0, 0, EVERYONE, EVERYONE);
   }
 
   #flushAll(): void {
     this.#domainFlushes++;
-    this.#record("all", 0);
+    this.#record(FLUSH_ALL, 0);
     this.#spaces.flushAll();
     this.#structures.flushAll();
     this.#takeSpace();
@@ -231,7 +232,7 @@ export class TlbEngine extends CachingEngine implements TranslationEngine {
 
   #flushSpace(pcid: number): void {
     this.#spaceFlushes++;
-    this.#record("pcid", pcid);
+    this.#record(FLUSH_PCID, pcid);
     this.#spaces.flush(pcid);
     this.#structures.flush(pcid);
     this.#takeSpace();

@@ -11,7 +11,7 @@ import {
 } from "../../../paging/index.ts";
 import { MAP_FRAME, MAX_PHYSICAL_ADDRESS_BITS } from "../../frame-map.ts";
 import type { Refusal, TranslationEngine } from "../engine.ts";
-import { type FlushRecord, processorBits } from "../flush-journal.ts";
+import { FLUSH_ALL, FLUSH_PCID, type FlushScope, highBit, lowBit } from "../flush-journal.ts";
 import { CachingEngine, type TlbContext } from "../physical-tlb.ts";
 import { WalkEngine } from "../walk-engine.ts";
 import type { AddressSpace } from "./address-spaces.ts";
@@ -57,7 +57,6 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
 
   readonly #tables: ShadowPageTables;
   readonly #processor: number;
-  readonly #bits: FlushRecord["processors"];
   readonly #state: Readonly<PagingState>;
   readonly #walk: WalkEngine;
   readonly #contexts = new Contexts();
@@ -74,7 +73,6 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
     const { tables, processor, state, maxPhysicalAddressBits = MAX_PHYSICAL_ADDRESS_BITS } = options;
     this.#tables = tables;
     this.#processor = processor;
-    this.#bits = processorBits(processor);
     this.#state = state;
     this.#walk = new WalkEngine({ frames: tables.frames, state, maxPhysicalAddressBits, setFlags: true });
     this.#generation = tables.shootdown.generation;
@@ -232,18 +230,19 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
 
   #flushPage(pcid: number, high: number, low: number): void {
     this.#counters.localGvaRangeFlushes++;
-    this.#record({ scope: "pcid", of: pcid, high, low, pages: 1 });
+    this.#record(FLUSH_PCID, pcid, high, low, 1);
     this.#tables.flushPage(pcid, high, low);
     this.dropAddress(low);
   }
 
-  #record(flush: Omit<FlushRecord, "serial" | "processors">): void {
-    this.#tables.recordFlush({ ...flush, processors: this.#bits });
+  #record(scope: FlushScope, of: number, high: number, low: number, pages: number): void {
+    const processor = this.#processor;
+    this.#tables.recordFlush(scope, of, high, low, pages, lowBit(processor), highBit(processor));
   }
 
   #flushPcid(pcid: number): void {
     this.#counters.addressSpaceFlushes++;
-    this.#record({ scope: "pcid", of: pcid, high: 0, low: 0, pages: 0 });
+    this.#record(FLUSH_PCID, pcid, 0, 0, 0);
     this.#tables.flushPcid(pcid);
     this.#contexts.forgetPcid(pcid);
     this.#leave();
@@ -251,7 +250,7 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
 
   #flushEverything(): void {
     this.#counters.addressDomainFlushes++;
-    this.#record({ scope: "all", of: 0, high: 0, low: 0, pages: 0 });
+    this.#record(FLUSH_ALL, 0, 0, 0, 0);
     this.#tables.flushAll();
     this.#contexts.forgetAll();
     this.#leave();

@@ -1,4 +1,4 @@
-import { bitsOf } from "../flush-journal.ts";
+import { FLUSH_ALL, FLUSH_SPACE, highBit, lowBit } from "../flush-journal.ts";
 import {
   FLUSH_ALL_ADDRESS_SPACES,
   type FlushHypercalls,
@@ -90,13 +90,14 @@ export class FlushCalls implements FlushHypercalls {
 
   #record({ flags, addressSpace }: FlushTarget, processors: readonly number[], start: bigint, pages: number): void {
     const all = (flags & FLUSH_ALL_ADDRESS_SPACES) !== 0;
-    this.#tables.recordFlush({
-      scope: all ? "all" : "space",
-      of: all ? 0 : Number(addressSpace),
-      ...halvesOf(start),
-      pages,
-      processors: bitsOf(processors),
-    });
+    const [scope, of] = all ? ([FLUSH_ALL, 0] as const) : ([FLUSH_SPACE, Number(addressSpace)] as const);
+    const { high, low } = halvesOf(start);
+    let [processorsLow, processorsHigh] = [0, 0];
+    for (const processor of processors) {
+      processorsLow |= lowBit(processor);
+      processorsHigh |= highBit(processor);
+    }
+    this.#tables.recordFlush(scope, of, high, low, pages, processorsLow, processorsHigh);
   }
 
   #isInhibited(processors: readonly number[]): boolean {

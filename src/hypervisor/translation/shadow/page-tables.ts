@@ -2,7 +2,7 @@ import { StopcodeError } from "../../../binary/index.ts";
 import { CR4_PCIDE, ENTRY_ACCESSED, ENTRY_GLOBAL, type PagingState, tableIndex } from "../../../paging/index.ts";
 import { type GuestFrames, HOLE, MAP_FRAME, MAX_PHYSICAL_ADDRESS_BITS } from "../../frame-map.ts";
 import { LargePages } from "../../large-pages/index.ts";
-import { FlushJournal, type FlushRecord } from "../flush-journal.ts";
+import { FlushJournal, type FlushScope } from "../flush-journal.ts";
 import { TableWrites } from "../table-writes.ts";
 import { type AddressSpace, AddressSpaces } from "./address-spaces.ts";
 import type { ShadowCounters } from "./counters.ts";
@@ -189,8 +189,16 @@ export class ShadowPageTables {
   }
 
   /** Writes down what is about to be flushed: nothing that is older than this call may be used after the flush. */
-  recordFlush(flush: Omit<FlushRecord, "serial">): void {
-    this.journal.record({ serial: this.writes.tick(), ...flush });
+  recordFlush(
+    scope: FlushScope,
+    of: number,
+    high: number,
+    low: number,
+    pages: number,
+    processorsLow: number,
+    processorsHigh: number,
+  ): void {
+    this.journal.record(this.writes.tick(), scope, of, high, low, pages, processorsLow, processorsHigh);
   }
 
   /** Flushes every entry of an address space. */
