@@ -141,7 +141,8 @@ async function writePages(folder: CrashFolder, plan: Plan, onProgress: (progress
   await folder.addStream(SEALED_FILE, chunks, tell(`sealing ${SEALED_FILE}`, dump.image.bytes));
 }
 
-function collected(folder: CrashFolder, fields: ManifestFields): Collected {
+/** The crash as it is handed on, its folder still open. */
+export function collected(folder: CrashFolder, fields: ManifestFields): Collected {
   return {
     id: folder.id,
     folder: folder.path,

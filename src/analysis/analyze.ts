@@ -1,6 +1,6 @@
 import { StopcodeError } from "../binary/index.ts";
 import type { Dump } from "../dumpfile/index.ts";
-import { openDump } from "../dumpfile/index.ts";
+import { hypervisorNoteOf, openDump } from "../dumpfile/index.ts";
 import { bucketOf } from "./bucket.ts";
 import type { Facts } from "./facts.ts";
 import { linuxFacts } from "./linux/index.ts";
@@ -18,14 +18,17 @@ export interface AnalyzeOptions {
 export async function analyze(path: string, options: AnalyzeOptions = {}): Promise<Facts> {
   const dump = await openDump(path);
   try {
-    const facts = dumpFacts(dump, options);
+    const facts = await dumpFacts(dump, options);
     return { ...facts, bucket: bucketOf(facts) };
   } finally {
     dump.close();
   }
 }
 
-function dumpFacts(dump: Dump, options: AnalyzeOptions): Facts {
+async function dumpFacts(dump: Dump, options: AnalyzeOptions): Promise<Facts> {
+  const note = hypervisorNoteOf(dump.notes);
+  // Only such a dump needs a hypervisor to be understood: others need not wait for its tables.
+  if (note !== null) return (await import("./hypervisor/index.ts")).hypervisorFacts(dump, note);
   if (isWindows(dump)) return windowsFacts(dump, options);
   try {
     return linuxFacts(dump);

@@ -38,7 +38,7 @@ const NT_KERNELS = /^(ntoskrnl|ntkrnlmp|ntkrnlpa|ntkrpamp|hal)\.(exe|dll)$/i;
 export function bucketOf(facts: Facts): Facts["bucket"] {
   const { crash } = facts;
   if (!crash || (crash.panicked === false && crash.stopCode)) return null;
-  const trail = crash.stopCode ? windowsTrail(crash) : titleTrail(crash);
+  const trail = crash.stopCode ? stopCodeTrail(facts, crash) : titleTrail(crash);
   if (trail.length === 0) return null;
   const id = createHash("sha256")
     .update(`${VERSION}\n${trail.join("\n")}`)
@@ -48,6 +48,17 @@ export function bucketOf(facts: Facts): Facts["bucket"] {
 }
 
 type Crash = NonNullable<Facts["crash"]>;
+
+const stopCodeTrail = ({ hypervisor }: Facts, crash: Crash): string[] =>
+  hypervisor ? [...windowsTrail(crash), ...corruptionSteps(hypervisor)] : windowsTrail(crash);
+
+/** What was wrong, and with whose translations or pages: where it lay there is chance. */
+function corruptionSteps({ audit, partitions }: NonNullable<Facts["hypervisor"]>): string[] {
+  const [first] = audit.corruptions;
+  if (!first) return [];
+  const engine = partitions.find(({ name }) => name === first.partition)?.engine;
+  return [`corruption ${first.kind}`, ...(engine ? [`engine ${engine}`] : [])];
+}
 
 /** Stop codes that stand for many faults: which one is told by this parameter (counted from 0). */
 const SUBCODE_PARAMETER: Readonly<Record<string, number>> = {

@@ -93,6 +93,63 @@ export const trackedUser = z.strictObject({
   ),
 });
 
+/** Something in a hypervisor's state that contradicts the page tables or the maps it was made from. */
+export const corruptionFact = z.strictObject({
+  kind: z.enum([
+    "stale-entry", // a translation that the page tables have not held since before a flush
+    "lost-flush", // a translation that outlived the flush that was to end it
+    "wrong-frame", // a translation to a frame that is not the page's
+    "wrong-rights", // a translation that permits what page tables and map do not
+    "broken-link", // shadow pages that hang together wrongly
+    "reverse-map", // the way back from a guest frame to its entries
+    "reference-count", // a count of shadow pages
+    "over-budget", // more shadow pages than there may be
+    "count-underflow", // accesses to a shared page counted down more often than they ended
+    "leak", // accesses to a shared page that were not counted down
+    "use-after-unmap", // a device at work on a page that nobody counted
+    "exclusion", // DMA let through, or kept out, where it should not be
+    "slot", // the range for shared pages and what is mapped there
+  ]),
+  partition: maybe(z.string()),
+  processor: maybe(z.number()),
+  /** CR3 of the address space. */
+  addressSpace: maybe(hexText),
+  linearAddress: maybe(hexText),
+  guestPhysicalAddress: maybe(hexText),
+  /** Frame of system physical memory. */
+  hostFrame: maybe(hexText),
+  /** What the audit works out from page tables and maps. */
+  expected: maybe(z.string()),
+  /** What the hypervisor held instead. */
+  found: maybe(z.string()),
+  text: z.string(),
+});
+
+/** A failed hypervisor: what its crash region says, held against the memory in the dump. */
+export const hypervisorFact = z.strictObject({
+  partitions: z.array(
+    z.strictObject({
+      name: z.string(),
+      engine: z.string(),
+      processors: z.number(),
+      pages: z.number(),
+      addressSpaces: z.number(),
+      shadowPages: z.number(),
+    }),
+  ),
+  audit: z.strictObject({
+    /** How many of each kind were held against memory. */
+    checked: z.record(z.string(), z.number()),
+    /** What could not be: for the most part, pages that are not in the dump. */
+    unchecked: z.array(z.strictObject({ reason: z.string(), count: z.number() })),
+    /** The first of them, worst first. */
+    corruptions: z.array(corruptionFact),
+    /** How many there are. */
+    found: z.number(),
+  }),
+  sharing: z.strictObject({ sharedPages: z.number(), pendingAccesses: z.number(), descriptors: z.number() }),
+});
+
 export const facts = z.strictObject({
   schema: z.literal("stopcode/facts/1"),
   dump: maybe(
@@ -106,7 +163,7 @@ export const facts = z.strictObject({
   ),
   os: maybe(
     z.strictObject({
-      family: z.enum(["windows", "linux", "unknown"]),
+      family: z.enum(["windows", "linux", "hypervisor", "unknown"]),
       release: maybe(z.string()),
       build: maybe(z.string()),
       version: maybe(z.string()),
@@ -171,6 +228,8 @@ export const facts = z.strictObject({
       ),
     }),
   ),
+  /** Of a dump of a whole machine whose hypervisor failed. */
+  hypervisor: maybe(hypervisorFact),
   bucket: maybe(z.strictObject({ id: z.string(), version: z.number(), trail: z.array(z.string()) })),
 });
 
@@ -180,3 +239,4 @@ export type ModuleFact = z.infer<typeof moduleFact>;
 export type ProcessFact = z.infer<typeof processFact>;
 export type LogRecord = z.infer<typeof logRecord>;
 export type TrackedUser = z.infer<typeof trackedUser>;
+export type Corruption = z.infer<typeof corruptionFact>;

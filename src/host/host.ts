@@ -8,6 +8,9 @@ export interface ArmedCheck {
   readonly target: string | null;
 }
 
+/** The name under which the hypervisor itself stands where others name a partition. */
+export const HYPERVISOR = "hypervisor";
+
 export type PartitionState = "running" | "crashed" | "paused" | "stopped";
 
 /** What the dump agent may do with a partition's memory: the owner's word, not the agent's. */
@@ -41,9 +44,21 @@ export interface CrashNotice {
   readonly message: string | null;
 }
 
+/** What a failed hypervisor left: its stop code; the rest stands in its crash region (US8707305 claim 1). */
+export interface HostCrashNotice {
+  /** Seconds since the host's start. */
+  readonly atSeconds: number;
+  /** The host's clock at that moment. */
+  readonly at: Date;
+  readonly stopCode: number;
+  readonly parameters: readonly [bigint, bigint, bigint, bigint];
+}
+
 export type HostEvent =
   | { readonly kind: "started"; readonly partition: string; readonly armed: readonly ArmedCheck[] }
   | ({ readonly kind: "crashed" } & CrashNotice)
+  /** The hypervisor itself has failed: no partition but the dump partition executes any more. */
+  | ({ readonly kind: "host-crashed" } & HostCrashNotice)
   /** Nothing will happen any more: every partition is idle or the scenario's time is over. */
   | { readonly kind: "finished"; readonly atSeconds: number };
 
@@ -52,6 +67,20 @@ export type HostEvent =
  * `windows`: the 8 KiB DUMP_HEADER64 page pair the guest kernel keeps ready and fills at a bug check.
  */
 export type CrashNote = { readonly kind: "windows"; readonly header: Uint8Array } | { readonly kind: "none" };
+
+/** Where a failed hypervisor left its state, in frames of system physical memory. */
+export interface CrashRegion {
+  readonly firstFrame: number;
+  readonly frames: number;
+}
+
+/** The system page frames of one partition. */
+export interface PartitionFrames {
+  readonly partition: string;
+  readonly frames: readonly PageRun[];
+  /** Those among them that the partition marked private. */
+  readonly privateFrames: readonly PageRun[];
+}
 
 export interface HostProcessor {
   readonly index: number;
@@ -69,6 +98,20 @@ export interface Host {
   pause(partition: string): Promise<void>;
   resume(partition: string): Promise<void>;
   restart(partition: string, options: { readonly arm: readonly ArmedCheck[] }): Promise<void>;
+  /**
+   * Boots the whole machine anew, the hypervisor with it. The partitions' non-volatile stores survive.
+   * @param options `arm`: checks for the hypervisor; `partitions`: for the next start of these partitions, as `restart` does
+   */
+  restartAll(options: {
+    readonly arm: readonly ArmedCheck[];
+    readonly partitions?: ReadonlyMap<string, readonly ArmedCheck[]>;
+  }): Promise<void>;
+  /** All system physical memory, as the dump partition may read it. */
+  machineMemory(): PhysicalMemory;
+  /** Whose the frames of system physical memory are, partition by partition; the others are the hypervisor's or free. */
+  partitionFrames(): readonly PartitionFrames[];
+  /** Null as long as the hypervisor has not failed, and where the host had no memory left for its state. */
+  crashRegion(): CrashRegion | null;
   /** All guest physical memory of a partition, as the dump partition may read it. */
   memory(partition: string): PhysicalMemory;
   /** Guest pages whose owner marked them private, as page runs of guest frames. */

@@ -1,9 +1,9 @@
-import { collect, type Progress } from "../agent/index.ts";
+import type { Collected, CollectOptions, Progress } from "../agent/index.ts";
 import { analyze, type Facts } from "../analysis/index.ts";
 import type { Manifest } from "../archive/index.ts";
 import type { CrashHistory, HistoryRow } from "../history/index.ts";
 import { rowOf } from "../history/index.ts";
-import type { ArmedCheck, CrashNotice, Host } from "../host/index.ts";
+import type { ArmedCheck } from "../host/index.ts";
 import { type Diagnosis, diagnose, type RulePack } from "../rules/index.ts";
 
 /** Everything one crash left behind. */
@@ -27,14 +27,17 @@ export interface CrashOptions {
 
 const NOTHING_TO_SAY: Diagnosis = { findings: [], skipped: [], arm: [] };
 
+/** Takes the dump: of a partition, or of the whole machine. */
+export type Collect = (options: CollectOptions) => Promise<Collected>;
+
 /**
  * The way of one crash: collect, analyze, diagnose, close the folder, acknowledge.
  * When it returns, the crash is on the disk and in the journal.
  * @throws StopcodeError `io/…` when the disk is full or the folder cannot be written: the folder stays, recognisably incomplete
  */
-export async function recordCrash(host: Host, notice: CrashNotice, options: CrashOptions): Promise<RecordedCrash> {
+export async function recordCrash(collect: Collect, options: CrashOptions): Promise<RecordedCrash> {
   const { home, boot, armed, onProgress } = options;
-  const collected = await collect(host, notice, { home, boot, armed, onProgress });
+  const collected = await collect({ home, boot, armed, onProgress });
   const facts = collected.dumpPath === null ? null : await analyze(collected.dumpPath);
   const diagnosis = facts === null ? NOTHING_TO_SAY : diagnose(facts, options.packs);
   if (facts !== null) collected.addFile("facts.json", jsonFile(facts));

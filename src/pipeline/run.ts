@@ -1,4 +1,4 @@
-import type { Progress } from "../agent/index.ts";
+import { collect, collectMachine, type Progress } from "../agent/index.ts";
 import { stopCodeName } from "../analysis/index.ts";
 import { hex } from "../binary/index.ts";
 import { CrashHistory, type HistoryRow } from "../history/index.ts";
@@ -7,11 +7,12 @@ import {
   type CrashNotice,
   EmulatedHost,
   type Host,
+  HYPERVISOR,
   type Procedure,
   type Scenario,
 } from "../host/index.ts";
-import { type ArmRequest, type Finding, procedureTable, type RulePack, sureness } from "../rules/index.ts";
-import { type RecordedCrash, recordCrash } from "./crash.ts";
+import { type ArmRequest, checks, type Finding, procedureTable, type RulePack, sureness } from "../rules/index.ts";
+import { type Collect, type RecordedCrash, recordCrash } from "./crash.ts";
 import { rulesOf } from "./questions.ts";
 import { readScenario } from "./scenario.ts";
 
@@ -113,7 +114,9 @@ class Run {
   private readonly options: LoopOptions;
   private readonly boots: BootReport[] = [];
   private readonly crashes: RecordedCrash[] = [];
-  private readonly starts = new Map<string, { boot: number; armed: readonly ArmedCheck[] }>();
+  private readonly starts = new Map<string, { boot: number; armed: readonly ArmedCheck[] }>([
+    [HYPERVISOR, { boot: 1, armed: [] }],
+  ]);
 
   constructor(host: Host, options: LoopOptions) {
     this.host = host;
@@ -125,7 +128,12 @@ class Run {
       const event = await this.host.nextEvent();
       if (event.kind === "finished") return this.withoutCrash();
       if (event.kind === "started") this.started(event.partition, event.armed);
-      else if (await this.crashed(event)) return;
+      else if (event.kind === "crashed") {
+        if (await this.crashed(event, (options) => collect(this.host, event, options))) return;
+      } else {
+        const notice = { ...event, partition: HYPERVISOR, message: null };
+        if (await this.crashed(notice, (options) => collectMachine(this.host, event, options))) return;
+      }
     }
   }
 
@@ -133,13 +141,13 @@ class Run {
     this.starts.set(partition, { boot: (this.starts.get(partition)?.boot ?? 0) + 1, armed });
   }
 
-  /** Records one crash and starts its partition again; true when the run is over. */
-  private async crashed(notice: CrashNotice): Promise<boolean> {
+  /** Records one crash and starts again what failed; true when the run is over. */
+  private async crashed(notice: CrashNotice, take: Collect): Promise<boolean> {
     const { boot, armed } = this.starts.get(notice.partition) ?? { boot: 1, armed: [] };
     const { onEvent, home, packs, history, boots } = this.options;
     onEvent({ kind: "crashed", boot, notice, name: stopCodeName(notice.stopCode) });
     const begun = performance.now();
-    const crash = await recordCrash(this.host, notice, {
+    const crash = await recordCrash(take, {
       home,
       boot,
       armed,
@@ -152,10 +160,24 @@ class Run {
     onEvent({ kind: "recorded", crash, seconds: (performance.now() - begun) / 1000 });
     if (boot >= boots || crash.diagnosis.findings.some((finding) => finding.verdict === "identified")) return true;
 
-    const { arm } = crash.diagnosis;
-    if (arm.length > 0) onEvent({ kind: "armed", partition: notice.partition, checks: arm });
-    await this.host.restart(notice.partition, { arm: arm.map(({ check, target }) => ({ check, target })) });
+    await this.restart(notice.partition, crash.diagnosis.arm);
     return false;
+  }
+
+  /** A partition alone, unless it was the hypervisor that failed, or is to be checked. */
+  private async restart(failed: string, arm: readonly ArmRequest[]): Promise<void> {
+    const guest = this.armed(failed, arm, "guest");
+    const host = this.armed(HYPERVISOR, arm, "host");
+    if (failed !== HYPERVISOR && host.length === 0) return this.host.restart(failed, { arm: guest });
+    this.started(HYPERVISOR, host);
+    return this.host.restartAll({ arm: host, partitions: new Map(failed === HYPERVISOR ? [] : [[failed, guest]]) });
+  }
+
+  /** Those of the checks that a guest, or the host, applies at its next start; told as they are armed. */
+  private armed(partition: string, arm: readonly ArmRequest[], appliedBy: "guest" | "host"): ArmedCheck[] {
+    const own = arm.filter(({ check }) => checks[check]?.appliedBy === appliedBy);
+    if (own.length > 0) this.options.onEvent({ kind: "armed", partition, checks: own });
+    return own.map(({ check, target }) => ({ check, target }));
   }
 
   /** The scenario's time is over: boots that did not end in a crash are reported as such. */

@@ -1,9 +1,15 @@
 import type { Facts, Frame } from "../analysis/index.ts";
+import { auditLines, hypervisorInventory } from "./hypervisor-lines.ts";
 import { bold, columns, count, counted, dim, duration, printable, red, wrap } from "./style.ts";
 
 const FRAMES_SHOWN = 16;
 
-const FAMILIES = { windows: "Windows", linux: "Linux", unknown: "unknown system" } as const;
+const FAMILIES = {
+  windows: "Windows",
+  linux: "Linux",
+  hypervisor: "hypervisor",
+  unknown: "unknown system",
+} as const;
 
 const systemText = (facts: Facts): string => {
   const { os, machine } = facts;
@@ -107,8 +113,10 @@ export function factsScreen(facts: Facts): string {
     });
     lines.push(...block("PTEs", columns(users, [1])), "");
   }
+  if (facts.hypervisor) lines.push(...block("audit", auditLines(facts.hypervisor)), "");
   if (crash && crash.stack.length > 0) lines.push(...block("stack", stackLines(crash.stack)), "");
   const inventory = [
+    ...(facts.hypervisor ? hypervisorInventory(facts.hypervisor) : []),
     facts.modules && counted(facts.modules.length, "module"),
     facts.unloadedModules && `${count(facts.unloadedModules.length)} unloaded`,
     facts.processes &&

@@ -1,5 +1,14 @@
 import { PAGE_SIZE, type PageRun, type PhysicalMemory, StopcodeError } from "../../src/binary/index.ts";
-import type { CrashNote, CrashNotice, DumpPolicy, Host, HostEvent, HostPartition } from "../../src/host/host.ts";
+import type {
+  CrashNote,
+  CrashNotice,
+  CrashRegion,
+  DumpPolicy,
+  Host,
+  HostEvent,
+  HostPartition,
+  PartitionFrames,
+} from "../../src/host/host.ts";
 
 /** A partition of the plain twin: memory as bytes, and a counter of what it has executed. */
 export interface MemoryPartition {
@@ -150,4 +159,16 @@ export class MemoryHost implements Host {
     return {};
   }
   async close(): Promise<void> {}
+
+  // A machine of this kind has no hypervisor that could fail.
+  async restartAll(): Promise<void> {}
+  machineMemory(): PhysicalMemory {
+    throw new StopcodeError("host/no-hypervisor", "the twin has no system physical memory");
+  }
+  partitionFrames(): readonly PartitionFrames[] {
+    return [];
+  }
+  crashRegion(): CrashRegion | null {
+    return null;
+  }
 }

@@ -30,7 +30,7 @@ async function run(name: string, engine: Engine, options: { readonly duration?: 
       event,
       partitions: host.partitions().map((one) => [one.name, digest(host, one.name), host.console(one.name)]),
     });
-    if (event.kind === "finished") break;
+    if (event.kind === "finished" || event.kind === "host-crashed") break;
     stops++;
     if (stops < scenario.boots) await host.restart(event.partition, { arm: [{ check: "pte-tracking", target: null }] });
   }

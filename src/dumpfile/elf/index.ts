@@ -1,2 +1,3 @@
+export { type HypervisorNote, hypervisorCrash, hypervisorNote, hypervisorNoteOf } from "./hypervisor-note.ts";
 export { openElf } from "./reader.ts";
 export { elfVmcore, type VmcoreContents } from "./writer.ts";

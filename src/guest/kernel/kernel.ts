@@ -232,7 +232,7 @@ export class Kernel {
 
   #mapImagePage(address: bigint, content: Uint8Array, access: SectionAccess): void {
     const frame = this.frames.takeZeroed();
-    this.physical.view(frame).set(content);
+    this.physical.write(frame * PAGE_SIZE, content);
     const kind = { code: PAGE_KIND.kernelCode, "read-only": PAGE_KIND.kernelReadOnly, data: PAGE_KIND.kernelData }[
       access
     ];

@@ -1,4 +1,4 @@
-import { layout, size64, u8, u16, u32, u64 } from "../../binary/index.ts";
+import { layout, PAGE_SIZE, size64, u8, u16, u32, u64 } from "../../binary/index.ts";
 import type { GuestPhysicalMemory } from "../../hypervisor/index.ts";
 
 /** MMPFN: one page frame in the PFN database, as far as this kernel uses it. Source: Microsoft's public symbols, build 19041. */
@@ -115,7 +115,7 @@ export class PageFrames {
       const at = this.#database + frame * pageFrame.size;
       memory.writeU64(link, memory.readU64(at));
       this.#taken(at);
-      memory.view(frame).fill(0);
+      memory.fill(frame * PAGE_SIZE, PAGE_SIZE, 0);
     }
     writeSize(memory, this.#head + frameList.fields.blink.offset, last);
     memory.writeU32(this.#head, memory.readU32(this.#head) - count);
@@ -124,7 +124,7 @@ export class PageFrames {
 
   takeZeroed(): number {
     const frame = this.take();
-    this.#memory.view(frame).fill(0);
+    this.#memory.fill(frame * PAGE_SIZE, PAGE_SIZE, 0);
     return frame;
   }
 

@@ -82,16 +82,16 @@ export function startUserProcess(
 }
 
 function fillPage(kernel: Kernel, frame: number, random: Random): void {
-  const bytes = kernel.physical.view(frame);
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, PAGE_SIZE / 4);
+  const words = new Uint32Array(PAGE_SIZE / 4);
   for (let index = 0; index < words.length; index++) words[index] = random.word();
+  kernel.physical.write(frame * PAGE_SIZE, new Uint8Array(words.buffer));
 }
 
 function placeCanary(kernel: Kernel, heap: readonly number[], canary: string, random: Random): void {
   const text = new TextEncoder().encode(canary);
   for (let copy = 0; copy < CANARY_COPIES; copy++) {
     const frame = heap[random.below(heap.length)]!;
-    kernel.physical.view(frame).set(text, random.below(PAGE_SIZE - text.length));
+    kernel.physical.write(frame * PAGE_SIZE + random.below(PAGE_SIZE - text.length), text);
   }
 }
 

@@ -9,9 +9,21 @@ import {
   TICKS_PER_SECOND,
   type UserProcess,
 } from "../../guest/index.ts";
-import { Hypervisor, type Partition } from "../../hypervisor/index.ts";
-import type { ArmedCheck, CrashNote, Host, HostEvent, HostPartition, HostProcessor, PartitionState } from "../host.ts";
+import { type BugCheck, Hypervisor, type Partition } from "../../hypervisor/index.ts";
+import type {
+  ArmedCheck,
+  CrashNote,
+  CrashRegion,
+  Host,
+  HostEvent,
+  HostPartition,
+  HostProcessor,
+  PartitionFrames,
+  PartitionState,
+} from "../host.ts";
+import { HypervisorWatch, watchOf } from "./hypervisor-watch.ts";
 import { HostPageExchange } from "./page-exchange.ts";
+import { framesOf } from "./partition-frames.ts";
 import type { Scenario, ScenarioPartition } from "./scenario/schema.ts";
 
 /** A partition, the guest in it, and where its clock stands against the host's. */
@@ -45,9 +57,12 @@ export class EmulatedHost implements Host {
   readonly startedAt: Date;
   readonly scenario: Scenario;
   readonly seed: number;
-  readonly #hypervisor: Hypervisor;
-  readonly #exchange: HostPageExchange;
-  readonly #dumper: Partition;
+  #hypervisor!: Hypervisor;
+  #exchange!: HostPageExchange;
+  #dumper!: Partition;
+  #watch!: HypervisorWatch;
+  /** Which start of the host is running, from 1. */
+  #hostBoot = 0;
   readonly #machines = new Map<string, Machine>();
   readonly #started: HostEvent[] = [];
   readonly #procedures: readonly Procedure[];
@@ -65,16 +80,9 @@ export class EmulatedHost implements Host {
     this.name = scenario.host.name;
     this.seed = options.seed ?? scenario.seed;
     this.startedAt = new Date(scenario.clock);
-    this.#hypervisor = new Hypervisor({ memoryBytes: scenario.host.memory });
-    this.#exchange = new HostPageExchange(this.#hypervisor);
-    this.#dumper = this.#hypervisor.createPartition({
-      name: scenario.dumpPartition.name,
-      memoryBytes: scenario.dumpPartition.memory,
-      processors: 1,
-      rights: "all-physical-memory",
-    });
-    this.#hypervisor.designateDumpPartition(this.#dumper);
-    for (const wanted of scenario.partitions) this.#create(wanted);
+    this.#powerOn([]);
+    for (const wanted of scenario.partitions) this.#create(wanted, 1, null);
+    this.#hypervisor.reserveCrashRegion();
   }
 
   partitions(): readonly HostPartition[] {
@@ -126,6 +134,33 @@ export class EmulatedHost implements Host {
     this.#announce(machine);
   }
 
+  async restartAll(options: {
+    readonly arm: readonly ArmedCheck[];
+    readonly partitions?: ReadonlyMap<string, readonly ArmedCheck[]>;
+  }): Promise<void> {
+    const before = [...this.#machines.values()];
+    this.#machines.clear();
+    this.#powerOn(options.arm);
+    for (const { wanted, partition, boot } of before) {
+      const arm = options.partitions?.get(wanted.name);
+      if (arm) armForNextStart(partition, arm);
+      this.#create(wanted, boot + 1, partition.nonVolatile);
+    }
+    this.#hypervisor.reserveCrashRegion();
+  }
+
+  machineMemory(): PhysicalMemory {
+    return this.#hypervisor.physicalMemory(this.#dumper);
+  }
+
+  partitionFrames(): readonly PartitionFrames[] {
+    return this.#hypervisor.partitions.map(framesOf);
+  }
+
+  crashRegion(): CrashRegion | null {
+    return this.#hypervisor.crashRegion;
+  }
+
   memory(name: string): PhysicalMemory {
     return this.#hypervisor.guestMemory(this.#dumper, this.#machine(name).partition);
   }
@@ -154,6 +189,7 @@ export class EmulatedHost implements Host {
     return {
       ...this.#hypervisor.counters(),
       guestEvents: this.#events,
+      hypervisorAudits: this.#watch.audits,
       checkRecordsWritten: guests.reduce((sum, guest) => sum + guest.checkRecordsWritten, 0),
     };
   }
@@ -190,9 +226,18 @@ export class EmulatedHost implements Host {
     for (;;) {
       const machine = this.#next();
       if (!machine) return { kind: "finished", atSeconds: this.#now / TICKS_PER_SECOND };
-      this.#now = machine.startedAt + machine.guest.nextEvent;
-      machine.guest.step();
-      this.#events++;
+      const due = machine.startedAt + machine.guest.nextEvent;
+      if (this.#watch.next <= due) {
+        this.#now = this.#watch.next;
+        this.#watch.step();
+      } else {
+        this.#now = due;
+        machine.guest.step();
+        this.#events++;
+        if (machine.partition.state === "crashed") this.#watch.partitionStopped();
+      }
+      const { bugCheck } = this.#hypervisor;
+      if (bugCheck) return this.#hostCrash(bugCheck);
       if (machine.partition.state === "crashed") return this.#crashOf(machine);
     }
   }
@@ -226,25 +271,55 @@ export class EmulatedHost implements Host {
     };
   }
 
-  #create(wanted: ScenarioPartition): void {
+  #hostCrash({ code, parameters }: BugCheck): HostEvent {
+    return {
+      kind: "host-crashed",
+      atSeconds: this.#now / TICKS_PER_SECOND,
+      at: this.#clock(),
+      stopCode: code,
+      parameters,
+    };
+  }
+
+  /** A hypervisor and the dump partition, with these checks on. */
+  #powerOn(arm: readonly ArmedCheck[]): void {
+    const { host, dumpPartition } = this.scenario;
+    this.#hostBoot++;
+    this.#hypervisor = new Hypervisor({ memoryBytes: host.memory });
+    this.#exchange = new HostPageExchange(this.#hypervisor);
+    this.#dumper = this.#hypervisor.createPartition({
+      name: dumpPartition.name,
+      memoryBytes: dumpPartition.memory,
+      processors: 1,
+      rights: "all-physical-memory",
+    });
+    this.#hypervisor.designateDumpPartition(this.#dumper);
+    this.#watch = new HypervisorWatch(
+      this.#hypervisor,
+      watchOf(this.scenario, arm, this.#now, Math.imul(this.seed + this.#hostBoot, 0x9e37_79b1) >>> 0),
+    );
+  }
+
+  #create(wanted: ScenarioPartition, boot: number, nonVolatile: Uint8Array | null): void {
     const partition = this.#hypervisor.createPartition({
       name: wanted.name,
       memoryBytes: wanted.memory,
       processors: wanted.processors,
       engine: wanted.engine,
     });
+    if (nonVolatile) partition.nonVolatile.set(nonVolatile);
     const exchange = this.#exchange.of(partition);
-    const guest = this.#bootGuest(wanted, partition, exchange, 1);
+    const guest = this.#bootGuest(wanted, partition, exchange, boot);
     const machine: Machine = {
       wanted,
       partition,
       exchange,
       guest,
-      boot: 1,
-      startedAt: 0,
+      boot,
+      startedAt: this.#now,
       paused: false,
       pausedAt: 0,
-      until: this.#bootTicks,
+      until: this.#now + this.#bootTicks,
     };
     this.#machines.set(wanted.name, machine);
     this.#announce(machine);

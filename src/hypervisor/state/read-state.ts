@@ -41,7 +41,7 @@ export function readState(region: Uint8Array): HypervisorState {
     throw refused(`is cut short: of ${header.bytes} bytes, ${region.length} are there`, region.length);
   const end = regionHeader.size + header.sections * sectionEntry.size;
   if (end > header.bytes) throw refused(`has no room for ${header.sections} section entries`, fields.sections.offset);
-  const head = region.slice(0, end);
+  const head = Uint8Array.from(region.subarray(0, end));
   regionHeader.write(head, 0, { checksum: 0, valid: 0 });
   if (crc32(head) !== header.checksum)
     throw refused("has a damaged header: its checksum does not fit", fields.checksum.offset);
@@ -109,7 +109,7 @@ function words(bytesOf: (kind: number) => Uint8Array | null): Record<string, Int
   return Object.fromEntries(
     Object.entries(PARTITION_WORDS).map(([name, { kind }]) => [
       name,
-      new Int32Array((bytesOf(kind) ?? new Uint8Array(0)).slice().buffer),
+      new Int32Array(Uint8Array.from(bytesOf(kind) ?? []).buffer),
     ]),
   );
 }

@@ -78,6 +78,7 @@ export function emptyPhysicalTlb(): void {
   gigabytePieces = false;
   kindsUsed = 0;
   lastTag = 0;
+  enginesMade = 0;
   for (const engine of engines) engine.deref()?.forgetTags();
 }
 

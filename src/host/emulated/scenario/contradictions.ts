@@ -1,4 +1,5 @@
 import { MOST_PROCESSES, workBytes } from "../../../guest/index.ts";
+import { HYPERVISOR } from "../../host.ts";
 import type { Scenario, ScenarioPartition } from "./schema.ts";
 
 /** Something that each part of a scenario may say, but not all of them together. */
@@ -21,14 +22,14 @@ const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`;
 export function contradictions(scenario: Scenario): Contradiction[] {
   const { partitions, host, dumpPartition, expect } = scenario;
   const found: Contradiction[] = [];
-  const names = new Set([dumpPartition.name]);
+  const names = new Set([dumpPartition.name, HYPERVISOR]);
   partitions.forEach(({ name, memory, drivers, processes, owners }, index) => {
     if (names.has(name))
       found.push({
         code: "scenario/name-taken",
         message: `there is a partition ${name} already`,
         path: ["partitions", index, "name"],
-        hint: "give every partition a name of its own; the dump partition has one too",
+        hint: "give every partition a name of its own; the dump partition and the hypervisor have one too",
       });
     names.add(name);
     const used = processes.reduce((sum, process) => sum + bytesOf(process), KERNEL_BYTES);
@@ -66,6 +67,14 @@ export function contradictions(scenario: Scenario): Contradiction[] {
         });
     });
   });
+  const { hypervisorFault } = scenario;
+  if (hypervisorFault && partitions.every(({ engine }) => engine !== "shadow"))
+    found.push({
+      code: "scenario/no-shadow",
+      message: `no partition runs on shadow page tables, where ${hypervisorFault.kind} could happen`,
+      path: ["hypervisorFault"],
+      hint: "give a partition `engine: shadow`",
+    });
   const needed = partitions.reduce((sum, { memory }) => sum + memory, dumpPartition.memory);
   if (needed > host.memory)
     found.push({
@@ -75,6 +84,7 @@ export function contradictions(scenario: Scenario): Contradiction[] {
       hint: "give the host more memory, or the partitions less",
     });
   expect.forEach(({ partition, culprit }, index) => {
+    if (partition === HYPERVISOR) return;
     const subject = partitions.find(({ name }) => name === partition);
     if (!subject)
       found.push({

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { driver, duration, MOST_PROCESSES, MOST_SYSTEM_PTES, processWork, size } from "../../../guest/index.ts";
+import { FAULT_KINDS } from "../../../hypervisor/index.ts";
 
 const name = z
   .string()
@@ -67,7 +68,7 @@ const partition = z.strictObject({
 });
 
 const stop = z.strictObject({
-  partition: name,
+  partition: name.meta({ description: "Which partition stops; `hypervisor` when it is the host itself" }),
   stopCode: z.int().positive().meta({ description: "Stop code, such as 0x3F" }),
   culprit: z.string().optional().meta({ description: "Who is to be named, such as leakdrv.sys" }),
 });
@@ -87,7 +88,17 @@ export const scenarioSchema = z.strictObject({
     name,
     memory: size.prefault("1 GiB"),
     processors: z.int().min(1).max(64).default(4),
+    audit: duration.optional().meta({
+      description: "How often the hypervisor audits itself, and stops when something is wrong; never without it",
+    }),
   }),
+  hypervisorFault: z
+    .strictObject({
+      kind: z.enum(FAULT_KINDS),
+      at: duration.meta({ description: "When, after each start of the host; it happens at the next occasion" }),
+    })
+    .optional()
+    .meta({ description: "What the hypervisor itself does wrong, once a start" }),
   boots: z
     .int()
     .min(1)

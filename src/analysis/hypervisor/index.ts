@@ -1,0 +1,1 @@
+export { hypervisorFacts } from "./hypervisor-facts.ts";
