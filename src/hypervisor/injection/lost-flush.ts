@@ -16,7 +16,7 @@ const PAGE_BITS = ~0xfff;
 
 /** A flush of an address space that was asked for is not carried out in the shadow tables. */
 export function lostSpaceFlush(tables: ShadowPageTables, struck: Struck): Armed {
-  return standIn(tables, "flushSpace", (flushSpace, space) => {
+  return standIn(tables.flushes, "space", (flushSpace, space) => {
     const asked = lastFlush(tables);
     if (asked === undefined || asked.pages > 0 || asked.serial <= space.flushedAt || !takes(asked, space))
       flushSpace(space);
@@ -26,7 +26,7 @@ export function lostSpaceFlush(tables: ShadowPageTables, struck: Struck): Armed 
 
 /** A flush of a page is not carried out in the shadow tables. */
 export function lostPageFlush(tables: ShadowPageTables, struck: Struck): Armed {
-  return standIn(tables, "flushPage", (flushPage, pcid, high, low) => {
+  return standIn(tables.flushes, "page", (flushPage, pcid, high, low) => {
     if ([...tables.spaces].some((space) => space.pcid === pcid))
       struck({ linearAddress: hex(joinAddress(high, low & PAGE_BITS)) });
     else flushPage(pcid, high, low);
@@ -70,7 +70,7 @@ export function lostPageInTlb(partition: Partition, tables: ShadowPageTables, st
 }
 
 function lastFlush(tables: ShadowPageTables): FlushRecord | undefined {
-  return [...tables.journal].at(-1);
+  return [...tables.flushes.journal].at(-1);
 }
 
 /** Each address space that was flushed has taken a serial number of its own. */
@@ -126,7 +126,7 @@ function highOfOutdated(
   const control = levelsOf(state) * ROLES + rootRole(state);
   const context = translation.contexts().find((each) => each.tag === state.cr3 && each.control === control);
   if (context === undefined) return null;
-  const flushes = [...tables.journal].filter((flush) => isNamed(flush, index) && takes(flush, context));
+  const flushes = [...tables.flushes.journal].filter((flush) => isNamed(flush, index) && takes(flush, context));
   let found: number | null = null;
   translation.eachSlot((space, slotHigh, slotLow, access, address, large) => {
     if (large || slotLow >>> 12 !== low >>> 12 || space !== context.number) return;

@@ -31,7 +31,7 @@ export function staleAfterComparison(tables: ShadowPageTables, links: boolean, b
 
 /** After a page was flushed, the leaf that was taken out stands again, though the guest has another entry there by now. */
 export function staleAfterPageFlush(tables: ShadowPageTables, below: Below, struck: Struck): Armed {
-  return standIn(tables, "flushPage", (flushPage, pcid, high, low) => {
+  return standIn(tables.flushes, "page", (flushPage, pcid, high, low) => {
     const dropped: OldEntry[] = [];
     const watch = standIn(tables.pool, "drop", (drop, entry) => {
       const old = outdated(tables, entry);

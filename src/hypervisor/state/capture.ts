@@ -85,7 +85,7 @@ function partitionState(partition: Partition, isDumpPartition: boolean): Partiti
       .flatMap(({ index, translation }) =>
         translation instanceof TlbEngine ? [...translation.journal].map((flush) => flushRow(flush, index)) : [],
       )
-      .concat([...(shadowTables?.journal ?? [])].map((flush) => flushRow(flush, null))),
+      .concat([...(shadowTables?.flushes.journal ?? [])].map((flush) => flushRow(flush, null))),
     ...cached(processors),
     ...shadowState(shadowTables),
   };

@@ -73,31 +73,31 @@ export const FLAWS: readonly Flaw[] = [
   {
     rule: "a flush of a space reaches the shadow tables",
     tables: (tables) => {
-      tables.flushSpace = () => {};
+      tables.flushes.space = () => {};
     },
   },
   {
     rule: "a flush of a list reaches the shadow tables",
     tables: (tables) => {
-      tables.flushPageIn = () => {};
+      tables.flushes.pageIn = () => {};
     },
   },
   {
     rule: "a flush of everything reaches the shadow tables",
     tables: (tables) => {
-      tables.flushAll = () => {};
+      tables.flushes.all = () => {};
     },
   },
   {
     rule: "INVLPG reaches the shadow tables",
     tables: (tables) => {
-      tables.flushPage = () => {};
+      tables.flushes.page = () => {};
     },
   },
   {
     rule: "a fault forgets what was remembered of its page",
     tables: (tables) => {
-      tables.forgetFaulted = () => {};
+      tables.flushes.forgetFaulted = () => {};
     },
   },
   {

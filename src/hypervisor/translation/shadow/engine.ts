@@ -137,9 +137,9 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
     const needed = ACCESS_BIT[access & KIND]!;
     const tables = this.#tables;
     const space = this.#space!;
-    if (this.#rootsVersion !== tables.rootsVersion) {
-      this.#root = tables.root(space, this.#state);
-      this.#rootsVersion = tables.rootsVersion;
+    if (this.#rootsVersion !== tables.pages.rootsVersion) {
+      this.#root = tables.pages.root(space, this.#state);
+      this.#rootsVersion = tables.pages.rootsVersion;
     }
     let entry = tables.ways.lookup(space, this.#root, high, low, this.#counters);
     if (entry < 0 || (tables.allowedNow(entry, this.#state) & needed) === 0) {
@@ -162,14 +162,14 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
     const global = (state & IS_GLOBAL) !== 0 && (this.#state.cr4 & PGE) !== 0;
     if ((state & TO_TABLE) !== 0 && (access & WRITE) !== 0) tables.writes.wrote(address);
     if (isLarge && (state & TO_TABLE) === 0) {
-      tables.willCacheLarge(pool.guestFrame(entry));
+      tables.pages.willCacheLarge(pool.guestFrame(entry));
       if (tables.isPiece(entry)) this.markPiece(low, tables.hasGigabytePages);
       this.rememberLarge(high, low, access, address, global);
       return address;
     }
     const guestFrame = pool.guestFrame(entry) + within;
     if ((state & TO_TABLE) === 0 || !pool.isTable(guestFrame)) {
-      tables.willCache(guestFrame);
+      tables.pages.willCache(guestFrame);
       if (isLarge || tables.isPiece(entry)) this.markPiece(low, tables.hasGigabytePages);
       this.rememberSmall(high, low, access, address, global);
     } else if (tables.lazy.isBehind(guestFrame)) {
@@ -188,7 +188,7 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
     }
     this.#counters.reflectedGuestPageFaults++;
     if (this.#walk.refusal === FAULT_PAGE) {
-      this.#tables.forgetFaulted(this.#space!, high, low);
+      this.#tables.flushes.forgetFaulted(this.#space!, high, low);
       this.dropAddress(low);
     }
     this.refusal = this.#walk.refusal;
@@ -199,7 +199,7 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
 
   #enter(): void {
     const state = this.#state;
-    const space = this.#tables.enter(state, this.#counters);
+    const space = this.#tables.pages.enter(state, this.#counters);
     this.#space = space;
     this.#rootsVersion = -1;
     const control = levelsOf(state) * ROLES + rootRole(state);
@@ -235,19 +235,19 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
   #flushPage(pcid: number, high: number, low: number): void {
     this.#counters.localGvaRangeFlushes++;
     this.#record(FLUSH_PCID, pcid, high, low, 1);
-    this.#tables.flushPage(pcid, high, low);
+    this.#tables.flushes.page(pcid, high, low);
     this.dropAddress(low);
   }
 
   #record(scope: FlushScope, of: number, high: number, low: number, pages: number): void {
     const processor = this.#processor;
-    this.#tables.recordFlush(scope, of, high, low, pages, lowBit(processor), highBit(processor));
+    this.#tables.flushes.record(scope, of, high, low, pages, lowBit(processor), highBit(processor));
   }
 
   #flushPcid(pcid: number): void {
     this.#counters.addressSpaceFlushes++;
     this.#record(FLUSH_PCID, pcid, 0, 0, 0);
-    this.#tables.flushPcid(pcid);
+    this.#tables.flushes.pcid(pcid);
     this.#contexts.forgetPcid(pcid);
     this.#leave();
   }
@@ -255,7 +255,7 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
   #flushEverything(): void {
     this.#counters.addressDomainFlushes++;
     this.#record(FLUSH_ALL, 0, 0, 0, 0);
-    this.#tables.flushAll();
+    this.#tables.flushes.all();
     this.#contexts.forgetAll();
     this.#leave();
   }

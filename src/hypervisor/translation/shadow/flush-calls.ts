@@ -47,10 +47,10 @@ export class FlushCalls implements FlushHypercalls {
     this.#record(target, processors, 0n, 0);
     if ((target.flags & FLUSH_ALL_ADDRESS_SPACES) !== 0) {
       this.#counters.addressDomainFlushes++;
-      this.#tables.flushAll();
+      this.#tables.flushes.all();
     } else {
       this.#counters.addressSpaceFlushes++;
-      for (const space of this.#spacesOf(target)) this.#tables.flushSpace(space);
+      for (const space of this.#spacesOf(target)) this.#tables.flushes.space(space);
     }
     for (const processor of processors) this.#tables.shootdown.one(processor);
     return "done";
@@ -81,7 +81,7 @@ export class FlushCalls implements FlushHypercalls {
     for (let page = 0; page < pages; page++) {
       const { high, low } = halvesOf(start + BigInt(page) * 4096n);
       if (!isCanonical(5, high)) break;
-      this.#tables.flushPageIn(spaces, high, low);
+      this.#tables.flushes.pageIn(spaces, high, low);
     }
     const range = { ...halvesOf(start), pages };
     for (const processor of processors) this.#tables.shootdown.range(processor, range);
@@ -96,7 +96,7 @@ export class FlushCalls implements FlushHypercalls {
       processorsLow |= lowBit(processor);
       processorsHigh |= highBit(processor);
     }
-    this.#tables.recordFlush(scope, of, high, low, pages, processorsLow, processorsHigh);
+    this.#tables.flushes.record(scope, of, high, low, pages, processorsLow, processorsHigh);
   }
 
   #isInhibited(processors: readonly number[]): boolean {

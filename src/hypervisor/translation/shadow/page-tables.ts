@@ -1,8 +1,7 @@
 import { StopcodeError } from "../../../binary/index.ts";
-import { CR4_PCIDE, ENTRY_ACCESSED, ENTRY_GLOBAL, type PagingState, tableIndex } from "../../../paging/index.ts";
-import { type GuestFrames, HOLE, MAP_FRAME, MAX_PHYSICAL_ADDRESS_BITS } from "../../frame-map.ts";
+import { ENTRY_ACCESSED, type PagingState, tableIndex } from "../../../paging/index.ts";
+import { type GuestFrames, HOLE, MAX_PHYSICAL_ADDRESS_BITS } from "../../frame-map.ts";
 import { LargePages } from "../../large-pages/index.ts";
-import { FlushJournal, type FlushScope } from "../flush-journal.ts";
 import { TableWrites } from "../table-writes.ts";
 import { type AddressSpace, AddressSpaces } from "./address-spaces.ts";
 import type { ShadowCounters } from "./counters.ts";
@@ -19,26 +18,16 @@ import {
   TABLE,
   WORDS,
 } from "./entry.ts";
+import { Flushes } from "./flushes.ts";
 import { GuestWalk, isCanonical, levelsOf } from "./guest-walk.ts";
 import { LazyFlags } from "./lazy-flags.ts";
 import { Leaves, standsFor } from "./leaves.ts";
 import { NONE, ShadowPool } from "./pool.ts";
-import {
-  allowedAccesses,
-  EVERY_ACCESS,
-  mapAllows,
-  ROLE_DIRECT,
-  ROLE_KEYED,
-  ROLES,
-  refusedByKey,
-  rootRole,
-  WRITES,
-} from "./role.ts";
+import { allowedAccesses, EVERY_ACCESS, mapAllows, ROLE_DIRECT, ROLE_KEYED, refusedByKey, WRITES } from "./role.ts";
 import { Shootdown } from "./shootdown.ts";
+import { TablePages } from "./table-pages.ts";
 import { Ways } from "./ways.ts";
 
-/** Shadow pages that one fill may need: five levels, and two of pieces. */
-const PAGES_OF_A_FILL = 7;
 const DEFAULT_BUDGET = 2048;
 const DEFAULT_BATCH = 32;
 const WORDS_OF_FRAME = 1024;
@@ -79,19 +68,16 @@ export class ShadowPageTables {
   readonly walk: GuestWalk;
   readonly ways: Ways;
   readonly shootdown: Shootdown;
-  readonly journal = new FlushJournal();
+  readonly flushes: Flushes;
+  readonly pages: TablePages;
   readonly writes: TableWrites;
   readonly maxPhysicalAddressBits: number;
-  /** Moves on whenever topmost shadow pages were taken away: then nobody may go on from one it remembers. */
-  rootsVersion = 0;
   /** Whether the guest has ever been seen to map 1 GiB with one entry. */
   hasGigabytePages = false;
 
   readonly #leaves: Leaves;
   readonly #largePages: LargePages;
   readonly #largeBacking: LargeBacking;
-  /** Guest frames that processors' TLBs may hold. */
-  readonly #cached: Uint8Array;
 
   constructor(options: ShadowOptions) {
     const { frames, budgetPages = DEFAULT_BUDGET, batch = DEFAULT_BATCH } = options;
@@ -106,22 +92,11 @@ export class ShadowPageTables {
     this.walk = new GuestWalk(frames, this.maxPhysicalAddressBits);
     this.ways = new Ways(this.pool, frames);
     this.shootdown = new Shootdown(options.processors);
+    this.flushes = new Flushes(this.pool, this.spaces, this.writes, frames);
+    this.pages = new TablePages(this);
     this.#leaves = new Leaves(this.pool, this.lazy, this.walk, frames, batch);
     this.#largePages = new LargePages(options.frames.map);
     this.#largeBacking = options.largeBacking ?? ((_, first) => this.#largePages.backing(first));
-    this.#cached = new Uint8Array(guestFrames);
-  }
-
-  /** Makes the address space of these control registers active for a processor: the one it was, if it is still known. */
-  enter(state: Readonly<PagingState>, counters: ShadowCounters): AddressSpace {
-    const space = this.spaces.enter(tagOf(state), this.ways.now);
-    if (this.spaces.count > this.pool.budget) this.#evictOne(counters);
-    return space;
-  }
-
-  /** The topmost shadow page of a space for a role; -1 before its first fill. */
-  root(space: AddressSpace, state: Readonly<PagingState>): number {
-    return space.roots.get(rootKey(levelsOf(state), rootRole(state))) ?? -1;
   }
 
   /** Whether a leaf stands for less than the guest's page: INVLPG of one part has to take all. */
@@ -135,15 +110,6 @@ export class ShadowPageTables {
     const at = entry * WORDS;
     const allowed = entries[at]! & EVERY_ACCESS;
     return (entries[at + STATE]! & KEYED) === 0 ? allowed : allowed & ~refusedByKey(state, entries[at + GUEST_HIGH]!);
-  }
-
-  /** A processor's TLB is to hold this guest frame. */
-  willCache(guestFrame: number): void {
-    this.#cached[guestFrame] = 1;
-  }
-
-  willCacheLarge(firstGuestFrame: number): void {
-    this.#cached.fill(1, firstGuestFrame, firstGuestFrame + ENTRIES);
   }
 
   /**
@@ -172,8 +138,8 @@ export class ShadowPageTables {
     const keyed = (walk.pageRole & ROLE_KEYED) === ROLE_KEYED;
     if (keyed && (refusedByKey(state, walk.high[walk.leafLevel]!) & needed) !== 0) return -1;
 
-    this.#makeRoom(counters);
-    let page = this.#rootFor(space, counters);
+    this.pages.makeRoom(counters);
+    let page = this.pages.rootFor(space, counters);
     for (let level = walk.levels; level > walk.leafLevel; level--) {
       this.ways.validateFor(space, page, counters);
       const entry = page * ENTRIES + tableIndex(level, high, low);
@@ -198,94 +164,6 @@ export class ShadowPageTables {
     if (this.lazy.isBehind(guestFrame)) this.lazy.beforeAccess(guestFrame, offset, access);
   }
 
-  /** Writes down what is about to be flushed: nothing that is older than this call may be used after the flush. */
-  recordFlush(
-    scope: FlushScope,
-    of: number,
-    high: number,
-    low: number,
-    pages: number,
-    processorsLow: number,
-    processorsHigh: number,
-  ): void {
-    this.journal.record(this.writes.tick(), scope, of, high, low, pages, processorsLow, processorsHigh);
-  }
-
-  /** Flushes every entry of an address space. */
-  flushSpace(space: AddressSpace): void {
-    space.flushedAt = space.waysFlushedAt = this.writes.tick();
-  }
-
-  /** Flushes every entry of all address spaces of a process-context identifier. */
-  flushPcid(pcid: number): void {
-    for (const space of this.spaces) if (space.pcid === pcid) this.flushSpace(space);
-  }
-
-  flushAll(): void {
-    for (const space of this.spaces) this.flushSpace(space);
-  }
-
-  /** Flushes a page in all address spaces of an identifier, and where it is global in all others. @param pcid -1 for all */
-  flushPage(pcid: number, high: number, low: number): void {
-    this.writes.tick();
-    for (const space of this.spaces) this.#flushPageOf(space, high, low, pcid !== -1 && space.pcid !== pcid);
-  }
-
-  /** Flushes a page in these address spaces; other pages and the other spaces keep what they have. */
-  flushPageIn(spaces: readonly AddressSpace[], high: number, low: number): void {
-    this.writes.tick();
-    for (const space of spaces) this.#flushPageOf(space, high, low, false);
-  }
-
-  /**
-   * A fault takes what was remembered of its address out of the address space (paging.md A2, rule 15): the page, and on the way
-   * to it what is no longer as the guest has it.
-   */
-  forgetFaulted(space: AddressSpace, high: number, low: number): void {
-    const { pool, frames } = this;
-    for (const root of space.roots.values()) {
-      if (!isCanonical(pool.level[root]!, high)) continue;
-      for (let page = root, level = pool.level[root]!; level > 1; level--) {
-        const index = tableIndex(level, high, low);
-        const entry = page * ENTRIES + index;
-        const state = pool.entries[entry * WORDS + STATE]!;
-        if ((state & LINK) === 0 || (pool.role[state >>> CHILD_SHIFT]! & ROLE_DIRECT) !== 0) break;
-        const word = pool.tableWord[page]! + index * 2;
-        if (!standsFor(pool, entry, frames.words[word]!, frames.words[word + 1]!)) {
-          pool.drop(entry);
-          break;
-        }
-        page = state >>> CHILD_SHIFT;
-      }
-    }
-    this.#dropPage(space, high, low, false);
-  }
-
-  /** Flushes a page of one address space; with a large page, all of it. */
-  #flushPageOf(space: AddressSpace, high: number, low: number, onlyGlobal: boolean): void {
-    this.#dropPage(space, high, low, onlyGlobal);
-    if (!onlyGlobal) space.waysFlushedAt = this.ways.now;
-  }
-
-  #dropPage(space: AddressSpace, high: number, low: number, onlyGlobal: boolean): void {
-    const { pool } = this;
-    for (const root of space.roots.values()) {
-      if (!isCanonical(pool.level[root]!, high)) continue;
-      for (let page = root, level = pool.level[root]!; level > 0; level--) {
-        const entry = page * ENTRIES + tableIndex(level, high, low);
-        const state = pool.entries[entry * WORDS + STATE]!;
-        const child = state >>> CHILD_SHIFT;
-        if ((state & LINK) !== 0 && (pool.role[child]! & ROLE_DIRECT) === 0) {
-          page = child;
-          continue;
-        }
-        const global = (pool.entries[entry * WORDS + GUEST_LOW]! & ENTRY_GLOBAL) !== 0;
-        if (!onlyGlobal || global) pool.drop(entry);
-        break;
-      }
-    }
-  }
-
   /**
    * The partition's map has changed for these pages. Leaves to them go, and shadow pages of tables in them; no processor
    * translates with what it remembers.
@@ -295,7 +173,7 @@ export class ShadowPageTables {
     const end = Math.min(firstPage + pageCount, this.frames.map.length);
     for (let frame = firstPage; frame < end; frame++) {
       this.pool.dropMappers(frame);
-      for (const page of this.pool.shadowsOf(frame)) this.#takeAway(page);
+      for (const page of this.pool.shadowsOf(frame)) this.pages.takeAway(page);
     }
     this.shootdown.all();
   }
@@ -350,7 +228,7 @@ export class ShadowPageTables {
     if (backing !== HOLE) {
       this.#leaves.place(entry, first, backing, allowed, write);
       pool.entries[entry * WORDS + STATE]! |= LARGE;
-      if (this.#anyTable(first)) pool.entries[entry * WORDS + STATE]! |= TABLE;
+      if (this.pages.anyTable(first)) pool.entries[entry * WORDS + STATE]! |= TABLE;
       counters.largePageTlbFills++;
       return entry;
     }
@@ -369,7 +247,7 @@ export class ShadowPageTables {
     let child = state >>> CHILD_SHIFT;
     const stands = (state & LINK) !== 0 && standsFor(this.pool, entry, low, high);
     if (!stands) {
-      child = this.#pageFor(walk.table[level - 1]!, level - 1, walk.role[level - 1]!, 0, 0, counters);
+      child = this.pages.pageFor(walk.table[level - 1]!, level - 1, walk.role[level - 1]!, 0, 0, counters);
       pool.drop(entry);
       pool.setLink(entry, child);
       pool.entries[at + GUEST_HIGH] = high;
@@ -390,121 +268,11 @@ export class ShadowPageTables {
     pool.entries[at + GUEST_LOW] = low;
     if (stands) return state >>> CHILD_SHIFT;
     const source = pool.guestEntry(entry) / 8;
-    const child = this.#pageFor(source, level, walk.pageRole | ROLE_DIRECT, piece, base, counters);
+    const child = this.pages.pageFor(source, level, walk.pageRole | ROLE_DIRECT, piece, base, counters);
     pool.drop(entry);
     pool.setLink(entry, child);
     pool.entries[at + GUEST_LOW] = low;
     pool.entries[at + GUEST_HIGH] = high;
     return child;
   }
-
-  /** A shadow page by its key. One that was there already may have missed flushes of the ways that lead to it now. */
-  #pageFor(source: number, level: number, role: number, piece: number, base: number, counters: ShadowCounters): number {
-    const { pool } = this;
-    const known = pool.find(source, level, role, piece);
-    if (known < 0) return this.#newPage(source, level, role, piece, base, counters);
-    if ((role & ROLE_DIRECT) !== 0) {
-      pool.dropAll(known);
-      pool.base[known] = base;
-    } else if (level === 1) this.ways.validate(known, counters);
-    else this.flushAll();
-    return known;
-  }
-
-  #newPage(source: number, level: number, role: number, piece: number, base: number, counters: ShadowCounters): number {
-    const { pool } = this;
-    const frame = source >>> 9;
-    const isNews = !pool.isTable(frame);
-    const page = pool.allocate(source, level, role, piece);
-    pool.tableWord[page] = ((this.frames.map[frame]! & MAP_FRAME) >>> 2) + (source & (ENTRIES - 1)) * 2;
-    pool.base[page] = base;
-    pool.validatedAt[page] = this.ways.now;
-    counters.pageTableAllocations++;
-    if (isNews) this.#becomesTable(frame);
-    return page;
-  }
-
-  /** From now on every access to this frame is to come by here, because the guest may look at flags. */
-  #becomesTable(frame: number): void {
-    this.writes.watch(this.frames.map[frame]! >>> 12);
-    this.pool.markMappers(frame);
-    if (this.#cached[frame] === 0) return;
-    this.#cached[frame] = 0;
-    this.shootdown.all();
-  }
-
-  #anyTable(firstGuestFrame: number): boolean {
-    for (let frame = firstGuestFrame; frame < firstGuestFrame + ENTRIES; frame++)
-      if (this.pool.isTable(frame)) return true;
-    return false;
-  }
-
-  #rootFor(space: AddressSpace, counters: ShadowCounters): number {
-    const { walk, pool } = this;
-    const role = walk.role[walk.levels]!;
-    const key = rootKey(walk.levels, role);
-    const known = space.roots.get(key);
-    if (known !== undefined) return known;
-    const root = this.#pageFor(walk.table[walk.levels]!, walk.levels, role, 0, 0, counters);
-    pool.references[root]!++;
-    space.roots.set(key, root);
-    this.rootsVersion++;
-    return root;
-  }
-
-  /** Sees to it that one fill finds enough shadow pages. */
-  #makeRoom(counters: ShadowCounters): void {
-    while (!this.pool.hasRoom(PAGES_OF_A_FILL)) {
-      const reclaimed = this.pool.reclaim();
-      counters.pageTableReclamations += reclaimed;
-      if (reclaimed === 0 && !this.#evictOne(counters)) this.#reset(counters);
-    }
-  }
-
-  /** Forgets the address space that was left longest ago. @returns false when all are in use */
-  #evictOne(counters: ShadowCounters): boolean {
-    const space = this.spaces.leastRecentlyUsed();
-    if (space === null) return false;
-    this.#unpin(space);
-    this.spaces.remove(space);
-    counters.addressSpaceEvictions++;
-    counters.pageTableEvictions += this.pool.reclaim();
-    return true;
-  }
-
-  /** Forgets all shadow pages; the address spaces stay, empty. */
-  #reset(counters: ShadowCounters): void {
-    for (const space of this.spaces) this.#unpin(space);
-    counters.pageTableResets++;
-    counters.pageTableEvictions += this.pool.reclaim();
-  }
-
-  #unpin(space: AddressSpace): void {
-    for (const root of space.roots.values()) this.pool.references[root]!--;
-    space.roots.clear();
-    this.rootsVersion++;
-  }
-
-  /** Takes a shadow page away from everything that leads to it. */
-  #takeAway(page: number): void {
-    this.pool.dropAll(page);
-    this.pool.unlink(page);
-    for (const space of this.spaces)
-      for (const [key, root] of space.roots)
-        if (root === page) {
-          space.roots.delete(key);
-          this.pool.references[page]!--;
-          this.rootsVersion++;
-        }
-    if (this.pool.references[page] === 0) this.pool.release(page);
-  }
-}
-
-/** The guest's CR3, without the process-context identifier where it has none. */
-export function tagOf(state: Readonly<PagingState>): number {
-  return (state.cr4 & CR4_PCIDE) !== 0 ? state.cr3 : state.cr3 - (state.cr3 & 0xfff);
-}
-
-function rootKey(levels: number, role: number): number {
-  return levels * ROLES + role;
 }
