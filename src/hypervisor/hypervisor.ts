@@ -1,7 +1,7 @@
 import { type PhysicalMemory, StopcodeError } from "../binary/index.ts";
 import { type AuditReport, auditState } from "./audit/index.ts";
-import { CrashMemory, type CrashRegion } from "./crash-region.ts";
 import { addedUp } from "./counts.ts";
+import { CrashMemory, type CrashRegion } from "./crash-region.ts";
 import { ForeignMemory, WholeHostMemory } from "./foreign-memory.ts";
 import { HostMemory } from "./host-memory.ts";
 import { type FaultOrder, type InjectedFault, injectFault } from "./injection/index.ts";
