@@ -59,11 +59,12 @@ function lines(event: Exclude<RunEvent, { kind: "progress" }>): string[] {
     case "ended": {
       const { culprit, confidence } = event.report.verdict;
       const crashes = event.rows.length;
-      if (crashes === 0) return [green("  no partition stopped"), ""];
+      const unexpected = (event.report.unexpected ?? []).map((line) => `  ${red("unexpected")}  ${line}`);
+      if (crashes === 0) return [...unexpected, green("  no partition stopped"), ""];
       const last = event.rows.at(-1);
       return [
         "",
-        ...(event.report.unexpected ?? []).map((line) => `  ${red("unexpected")}  ${line}`),
+        ...unexpected,
         `  ${bold(culprit ?? "no culprit")}${confidence ? ` ${confidence}` : ""}`,
         historyScreen(event.rows),
         "",

@@ -115,6 +115,17 @@ describe("a scenario with a mistake is refused with its place and a hint", () =>
       message: "132 MiB",
     },
     {
+      what: "a fault of shadow page tables where nobody runs on any",
+      text: GOOD.replace("host:", "hypervisorFault: { kind: stale-entry, at: 1 s }\nhost:").replace(
+        "memory: 32 MiB",
+        "memory: 32 MiB\n    engine: walk",
+      ),
+      code: "scenario/no-shadow",
+      line: 3,
+      column: 1,
+      message: "no partition runs on shadow page tables",
+    },
+    {
       what: "a private process without an owner",
       text: GOOD.replace("    drivers:", "    processes: [{ name: a.exe, private: true }]\n    drivers:"),
       code: "scenario/no-owner",

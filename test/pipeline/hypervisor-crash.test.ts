@@ -26,7 +26,7 @@ let screen = "";
 beforeAll(() => {
   report = run("lost-flush", "lost-flush");
   screen = stopcode(["host", "run", scenario("lost-flush")], home).stdout;
-});
+}, 300_000);
 
 function endsIn(one: RunReport, kind: string, culprit: string): void {
   expect(one.unexpected).toEqual([]);
@@ -79,7 +79,7 @@ describe("a hypervisor that fails, from first boot to verdict", () => {
     expect(facts.hypervisor?.sharing.sharedPages).toBeGreaterThan(0);
     expect(facts.hypervisor?.audit.checked.shadowEntries).toBeGreaterThan(1000);
     expect(facts.hypervisor?.audit.unchecked).toEqual([]);
-  });
+  }, 300_000);
 });
 
 describe("the dump of a machine in the hands of programs that nobody here wrote", () => {
@@ -161,5 +161,5 @@ describe("a hypervisor's crash, asked about afterwards", () => {
     expect(stopcodeJson<DumpInfo>(["dump", "info", path], home)).toMatchObject({ format: "elf-vmcore", processors: 2 });
     expect(stopcodeJson<Verified>(["dump", "verify", path], home)).toMatchObject({ whole: true });
     expect(stopcode(["history", "show", row.id], home).stdout).toMatch(/audit +\d+ corruption/);
-  });
+  }, 300_000);
 });
