@@ -54,7 +54,7 @@ export function accessTimes(kind: EngineKind, set: PagedSet): AccessTimes {
 /** Reads 8 bytes where each access of an order leads, without a translation. */
 export function rawRead({ memory: { words }, wordIndexes }: Pick<PagedSet, "memory" | "wordIndexes">): Block {
   return (from) => {
-    const end = (from + BLOCK) | 0;
+    const end = Math.min(from + BLOCK, wordIndexes.length) | 0;
     let sum = 0;
     for (let index = from | 0; index < end; index = (index + 1) | 0) {
       const at = wordIndexes[index]!;

@@ -9,7 +9,6 @@ import { shadowProcessor } from "./shadow-processor.ts";
 /** Leaves that a hidden fault fills, where it fills more than the one that was asked for. */
 export const BATCH = 32;
 
-const PAGES = 2 * BLOCK * BATCH;
 const PAGES_IN_TABLE = 512;
 
 /**
@@ -34,6 +33,8 @@ export interface FillCounts {
 }
 
 export interface FillTask {
+  /** Pages of the set, a multiple of 512 and of the batch. */
+  readonly pages: number;
   /** Leaves that a fault fills. */
   readonly batch: number;
   /** The guest's leaves are not marked accessed: a fault walks the guest's tables, and leaves a flag pending. */
@@ -44,7 +45,7 @@ export interface FillTask {
 
 export type FillOrder = "ascending" | "random";
 
-/** A set of 256 MiB to be filled: what makes two blocks of faults even in batches. */
+/** A set to be filled. */
 export class FillSet {
   readonly faults: number;
   /** Faults, and raw reads in the same order. */
@@ -55,16 +56,18 @@ export class FillSet {
   readonly #guest: PagedGuest;
   /** Where the guest's leaves lie, when their flags have to be taken away again. */
   readonly #leaves: Int32Array;
+  readonly #pages: number;
 
-  constructor({ batch, untouched, order }: FillTask) {
-    const guest = new PagedGuest(tablesFor(1, PAGES / PAGES_IN_TABLE), PAGES, WRITTEN_BEFORE);
+  constructor({ pages, batch, untouched, order }: FillTask) {
+    const guest = new PagedGuest(tablesFor(1, pages / PAGES_IN_TABLE), pages, WRITTEN_BEFORE);
     const { words, firstFrame } = guest;
     const root = guest.newSpace();
-    const frames = permutation(PAGES);
-    const leaves = Int32Array.from({ length: PAGES }, (_, page) =>
+    const frames = permutation(pages);
+    const leaves = Int32Array.from({ length: pages }, (_, page) =>
       guest.mapPage(root, SET_START + page * PAGE, firstFrame + frames[page]!, untouched ? UNTOUCHED : WRITTEN_BEFORE),
     );
-    this.faults = PAGES / batch;
+    this.faults = pages / batch;
+    this.#pages = pages;
     const inOrder = (_: unknown, fault: number) => fault;
     const numbers = order === "random" ? permutation(this.faults) : Uint32Array.from({ length: this.faults }, inOrder);
     const lows = Int32Array.from(numbers, (fault) => SET_START + fault * batch * PAGE);
@@ -74,8 +77,9 @@ export class FillSet {
     this.#guest = guest;
     this.#leaves = untouched ? leaves : new Int32Array(0);
 
+    const { faults } = this;
     this.fill = (from) => {
-      const end = (from + BLOCK) | 0;
+      const end = Math.min(from + BLOCK, faults);
       let sum = 0;
       for (let index = from | 0; index < end; index = (index + 1) | 0) sum ^= engine.translate(0, lows[index]!, 0);
       return sum;
@@ -92,7 +96,7 @@ export class FillSet {
   /** Takes all leaves out, and leaves the ways to them: for the engine, the pages have moved. */
   empty(): void {
     const { words, firstFrame } = this.#guest;
-    this.#engine.guestMapChanged(firstFrame, PAGES);
+    this.#engine.guestMapChanged(firstFrame, this.#pages);
     for (const leaf of this.#leaves) words[leaf]! &= ~ENTRY_ACCESSED;
   }
 

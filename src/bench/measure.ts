@@ -1,8 +1,9 @@
 /** Accesses that one call of a measured function makes: their addresses fit the first cache. */
 export const BLOCK = 1024;
 
-/** Rounds over the whole order; the best counts. */
+/** Rounds over the whole order, of which the best counts; where a round is short, as many as come to so many accesses. */
 const ROUNDS = 9;
+const ACCESSES = 1 << 18;
 
 /** Does `BLOCK` accesses, beginning with number `from` of an order, and gives something that depends on each of them. */
 export type Block = (from: number) => number;
@@ -12,7 +13,7 @@ const sink = new Int32Array(1);
 
 /**
  * Nanoseconds an access: the best of several rounds over `accesses` accesses, after two rounds to warm up.
- * @param accesses a multiple of BLOCK
+ * @param accesses a multiple of BLOCK, or fewer
  * @param prepare what has to be done before each round, and is not timed
  */
 export function nanoseconds(block: Block, accesses: number, prepare: () => void = () => {}): number {
@@ -26,7 +27,8 @@ export function nanosecondsBySide(
   prepare: () => void = () => {},
 ): readonly number[] {
   const best = blocks.map(() => Number.POSITIVE_INFINITY);
-  for (let round = -2; round < ROUNDS; round++)
+  const rounds = Math.max(ROUNDS, Math.ceil(ACCESSES / accesses));
+  for (let round = -2; round < rounds; round++)
     for (const [index, block] of blocks.entries()) {
       prepare();
       const begun = process.hrtime.bigint();

@@ -23,11 +23,11 @@ const MIB = 1024 * KIB;
 const SETS = [16 * KIB, 256 * KIB, 4 * MIB, 32 * MIB, 256 * MIB] as const;
 
 const FILLS: readonly FillTask[] = [
-  { batch: 1, untouched: false, order: "ascending" },
-  { batch: BATCH, untouched: false, order: "ascending" },
-  { batch: 1, untouched: false, order: "random" },
-  { batch: BATCH, untouched: false, order: "random" },
-  { batch: 1, untouched: true, order: "ascending" },
+  { pages: 8192, batch: 1, untouched: false, order: "ascending" },
+  { pages: 8192, batch: BATCH, untouched: false, order: "ascending" },
+  { pages: 8192, batch: 1, untouched: true, order: "ascending" },
+  { pages: 65_536, batch: 1, untouched: false, order: "random" },
+  { pages: 65_536, batch: BATCH, untouched: false, order: "random" },
 ];
 
 export interface PagingBenchOptions {

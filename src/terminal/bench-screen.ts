@@ -77,11 +77,20 @@ function accessTable(figures: readonly AccessFigure[]): string[] {
 
 function fillTable(figures: readonly FillFigure[]): string[] {
   const rows = figures.map((figure) => [
-    ...[figure.order, figure.untouched ? "to be set" : "set", nanoseconds(figure.rawRead)],
+    ...[
+      size(figure.pages * 4096),
+      figure.order,
+      figure.untouched ? "to be set" : "set",
+      nanoseconds(figure.rawRead),
+    ],
     ...[count(figure.batch), nanoseconds(figure.fill), ratio(figure.ratio)],
     ...[count(figure.hiddenFaults), count(figure.fills)],
   ]);
-  return table(["order", "flags", "raw", "a fault fills", "a leaf", "to raw", "hidden faults", "leaves"], rows, 2);
+  return table(
+    ["set", "order", "flags", "raw", "a fault fills", "a leaf", "to raw", "hidden faults", "leaves"],
+    rows,
+    3,
+  );
 }
 
 function streamCountTable(streams: readonly StreamFigure[]): string[] {

@@ -99,6 +99,11 @@ export abstract class CachingEngine {
   #global = 0;
   #mayHit = true;
   readonly #windows = new Int32Array(WINDOWS * WINDOW_WORDS);
+  /** Tags of the active space and of what belongs to all, found last for this upper half; 0 where there is none. */
+  #tagsFor = 0;
+  #tagsKnown = false;
+  #spaceTag = 0;
+  #globalTag = 0;
   /** Turns page numbers so that processors which use the same addresses do not displace each other. */
   readonly #turn = reversed(enginesMade++);
 
@@ -150,6 +155,7 @@ export abstract class CachingEngine {
   /** Forgets which tags it has: they belong to others now. */
   forgetTags(): void {
     this.#windows.fill(0);
+    this.#tagsKnown = false;
     this.#wanted = NO_TAG;
   }
 
@@ -190,6 +196,7 @@ export abstract class CachingEngine {
    * @param global of what belongs to all spaces; the same number where there is no such thing
    */
   protected useSpace(space: number, global: number): void {
+    this.#tagsKnown = false;
     this.#space = space;
     this.#global = global;
     this.#wanted = NO_TAG;
@@ -208,12 +215,12 @@ export abstract class CachingEngine {
 
   /** Remembers a translation for accesses of this kind. @param address of the host, in the page of 4 KiB */
   protected rememberSmall(high: number, low: number, access: number, address: number, global: boolean): void {
-    this.#put(access & KIND, low, address, this.#drawTag(global ? this.#global : this.#space, high));
+    this.#put(access & KIND, low, address, this.#tagFor(high, global));
   }
 
   /** The same for 2 MiB that are large in the guest and in the host. */
   protected rememberLarge(high: number, low: number, access: number, address: number, global: boolean): void {
-    const tag = this.#drawTag(global ? this.#global : this.#space, high);
+    const tag = this.#tagFor(high, global);
     const kind = access & KIND;
     const place = (kind << LARGE_BITS) | ((low >>> 21) ^ (this.#turn >>> PAGES_IN_LARGE_BITS));
     kindsUsed |= 1 << kind;
@@ -255,21 +262,20 @@ export abstract class CachingEngine {
     const kind = access & KIND;
     const small = SMALL[(kind << SMALL_BITS) | ((low >>> 12) ^ this.#turn)]!;
     const large = LARGE[(kind << LARGE_BITS) | ((low >>> 21) ^ (this.#turn >>> PAGES_IN_LARGE_BITS))]!;
-    for (let space = this.#space; ; space = this.#global) {
-      const tag = this.#tagOf(space, high);
-      if (tag !== 0 && (small & SPACE) === tag) {
-        this.#askFirst(tag, high);
-        return ((small & ~IN_SMALL) | (low & IN_SMALL)) >>> 0;
-      }
-      if (tag !== 0 && (large & SPACE) === tag) {
-        this.#askFirst(tag, high);
-        const address = (large & ~SPACE) | (low & IN_LARGE);
-        // The next access to this piece is to find it at once.
-        this.#put(kind, low, address, tag);
-        this.markPiece(low, false);
-        return address >>> 0;
-      }
-      if (space === this.#global) break;
+    this.#findTags(high);
+    const smallTag = small & SPACE;
+    if (smallTag !== 0 && (smallTag === this.#spaceTag || smallTag === this.#globalTag)) {
+      this.#askFirst(smallTag, high);
+      return ((small & ~IN_SMALL) | (low & IN_SMALL)) >>> 0;
+    }
+    const largeTag = large & SPACE;
+    if (largeTag !== 0 && (largeTag === this.#spaceTag || largeTag === this.#globalTag)) {
+      this.#askFirst(largeTag, high);
+      const address = (large & ~SPACE) | (low & IN_LARGE);
+      // The next access to this piece is to find it at once.
+      this.#put(kind, low, address, largeTag);
+      this.markPiece(low, false);
+      return address >>> 0;
     }
     return this.miss(high, low, access);
   }
@@ -294,15 +300,27 @@ export abstract class CachingEngine {
     return windows[at] === space && windows[at + 1] === high ? windows[at + 2]! : 0;
   }
 
-  #drawTag(space: number, high: number): number {
-    const known = this.#tagOf(space, high);
+  #findTags(high: number): void {
+    if (this.#tagsKnown && this.#tagsFor === high) return;
+    this.#tagsKnown = true;
+    this.#tagsFor = high;
+    this.#spaceTag = this.#tagOf(this.#space, high);
+    this.#globalTag = this.#tagOf(this.#global, high);
+  }
+
+  /** The tag that what is remembered now gets: a new one where there is none. */
+  #tagFor(high: number, global: boolean): number {
+    this.#findTags(high);
+    const known = global ? this.#globalTag : this.#spaceTag;
     if (known !== 0) return known;
     if (lastTag === MOST_TAGS) emptyPhysicalTlb();
+    const space = global ? this.#global : this.#space;
     const windows = this.#windows;
     const at = windowPlace(space, high);
     windows[at] = space;
     windows[at + 1] = high;
     windows[at + 2] = ++lastTag;
+    this.#tagsKnown = false;
     return lastTag;
   }
 }

@@ -18,7 +18,7 @@ import { WalkEngine } from "../walk-engine.ts";
 import type { AddressSpace } from "./address-spaces.ts";
 import { Contexts } from "./contexts.ts";
 import { shadowCounters } from "./counters.ts";
-import { ENTRIES, GLOBAL, LARGE, STATE, TABLE, WORDS } from "./entry.ts";
+import { ENTRIES, GLOBAL, GUEST_LOW, LARGE, STATE, TABLE, WORDS } from "./entry.ts";
 import { levelsOf } from "./guest-walk.ts";
 import type { ShadowPageTables } from "./page-tables.ts";
 import { ACCESS_BIT, ROLES, rootRole } from "./role.ts";
@@ -26,6 +26,7 @@ import type { LinearRange } from "./shootdown.ts";
 
 // Constants of this file alone, which V8 folds; an imported one it loads and checks at every use.
 const AT_STATE = STATE;
+const AT_GUEST_LOW = GUEST_LOW;
 const STRIDE = WORDS;
 const FULL = ENTRIES;
 const FRAME = MAP_FRAME;
@@ -167,10 +168,11 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
       this.rememberLarge(high, low, access, address, global);
       return address;
     }
-    const guestFrame = pool.guestFrame(entry) + within;
+    const isPiece = isLarge || tables.isPiece(entry);
+    const guestFrame = isPiece ? pool.guestFrame(entry) + within : pool.entries[at + AT_GUEST_LOW]! >>> 12;
     if ((state & TO_TABLE) === 0 || !pool.isTable(guestFrame)) {
       tables.pages.willCache(guestFrame);
-      if (isLarge || tables.isPiece(entry)) this.markPiece(low, tables.hasGigabytePages);
+      if (isPiece) this.markPiece(low, tables.hasGigabytePages);
       this.rememberSmall(high, low, access, address, global);
     } else if (tables.lazy.isBehind(guestFrame)) {
       this.#counters.pageTableAccessIntercepts++;

@@ -38,43 +38,50 @@ export class Leaves {
   ): number {
     const entry = page * ENTRIES + index;
     this.place(entry, guestFrame, this.#frames.map[guestFrame]!, allowed, write);
-    this.filled(page, index, counters);
+    counters.smallPageTlbFills++;
+    const most = this.#mostAhead(page);
+    if (most > 0) this.#fillAhead(page, index, this.#fillRange(page, index + 1, ENTRIES, most), most, counters);
     return entry;
   }
 
-  /** The leaf of an entry that is empty, where it needs no walk; not counted. @returns the leaf, or -1 where it does */
-  plainLeaf(page: number, index: number): number {
-    return this.#plain.fill(page, index, index + 1, 1) === 1 ? page * ENTRIES + index : NONE;
+  /**
+   * The leaf of an entry that is empty, where it needs no walk and allows the access, and its neighbours.
+   * @param needed bit of the allowed accesses that the access needs
+   * @returns the leaf; -1, with nothing filled, where it is not so plain
+   */
+  fillPlain(page: number, index: number, needed: number, counters: ShadowCounters): number {
+    const most = this.#mostAhead(page);
+    const filled = this.#plain.fill(page, index, ENTRIES, most + 1, needed);
+    if (filled === 0) return NONE;
+    counters.smallPageTlbFills++;
+    if (most > 0) this.#fillAhead(page, index, filled - 1, most, counters);
+    return page * ENTRIES + index;
   }
 
-  /** Counts a leaf that an access asked for, and fills its neighbours. */
-  filled(page: number, index: number, counters: ShadowCounters): void {
-    counters.smallPageTlbFills++;
-    if (this.#batch > 1) this.#fillAhead(page, index, counters);
+  /** Neighbours that may be filled. A table where all was found is not looked through before something in it changes. */
+  #mostAhead(page: number): number {
+    return this.#pool.exhausted[page] === 1 ? 0 : this.#batch - 1;
   }
 
   /**
-   * Fills neighbours: upwards to the end of the table, then downwards, until there are as many as a batch may have. A guest's
+   * Fills neighbours: after those upwards to the end of the table, downwards, until there are as many as may be. A guest's
    * pages lie scattered in a table, and those that are not there cost one look each. Only what a processor could
    * have cached without the guest's noticing: accessed before, and not writable before it is dirty (1.4/10 to 14).
-   * A table where all was found is not looked through again before something is taken out or compared.
+   * @param upwards how many were filled above the index
    */
-  #fillAhead(page: number, index: number, counters: ShadowCounters): void {
-    const { exhausted } = this.#pool;
-    if (exhausted[page] === 1) return;
-    const most = this.#batch - 1;
+  #fillAhead(page: number, index: number, upwards: number, most: number, counters: ShadowCounters): void {
     const near = Math.max(0, index - most);
-    let filled = this.#fillRange(page, index + 1, ENTRIES, most);
+    let filled = upwards;
     if (filled < most) filled += this.#fillRange(page, near, index, most - filled);
     if (filled < most) filled += this.#fillRange(page, 0, near, most - filled);
-    if (filled < most) exhausted[page] = 1;
+    if (filled < most) this.#pool.exhausted[page] = 1;
     counters.smallPageTlbFills += filled;
     counters.populatedAhead += filled;
   }
 
   #fillRange(page: number, from: number, to: number, most: number): number {
     const isDirect = (this.#pool.role[page]! & ROLE_DIRECT) !== 0;
-    return isDirect ? this.#fillPieces(page, from, to, most) : this.#plain.fill(page, from, to, most);
+    return isDirect ? this.#fillPieces(page, from, to, most) : this.#plain.fill(page, from, to, most, 0);
   }
 
   #fillPieces(page: number, from: number, to: number, most: number): number {

@@ -191,16 +191,10 @@ export class ShadowPageTables {
 
   /** The leaf that alone was missing, where the guest's entry allows the access and has all flags. */
   #fillReached(state: Readonly<PagingState>, low: number, needed: number, counters: ShadowCounters): number {
-    const page = this.ways.reached;
-    const index = (low >>> 12) & (ENTRIES - 1);
-    const entry = this.#leaves.plainLeaf(page, index);
-    if (entry === NONE) return NONE;
-    if ((this.allowedNow(entry, state) & needed) === 0) {
-      this.pool.drop(entry);
-      return NONE;
-    }
-    this.#leaves.filled(page, index, counters);
-    return entry;
+    const entry = this.#leaves.fillPlain(this.ways.reached, (low >>> 12) & (ENTRIES - 1), needed, counters);
+    if (entry === NONE || (this.allowedNow(entry, state) & needed) !== 0) return entry;
+    this.pool.drop(entry);
+    return NONE;
   }
 
   #fillLeaf(

@@ -16,6 +16,10 @@ import {
 } from "./entry.ts";
 import { ROLE_DIRECT, ROLES } from "./role.ts";
 
+/** Marks of a guest frame: it holds a table that is shadowed; a processor's TLB may hold it. */
+export const IS_TABLE = 1 << 0;
+export const IN_TLB = 1 << 1;
+
 /** In place of the number of an entry or a page. */
 export const NONE = -1;
 const FIRST_CAPACITY = 32;
@@ -58,6 +62,8 @@ export class ShadowPool {
   readonly mappers: Int32Array;
   /** By guest frame, how many shadow pages its tables have. */
   readonly shadows: Uint16Array;
+  /** By guest frame, `IS_TABLE` and `IN_TLB`: what a fill asks of every frame lies close together. */
+  readonly marks: Uint8Array;
   /** Of a 1 GiB page, which of its 2 MiB pieces these are the pieces of. */
   piece = new Int32Array(0);
   /** By page, whether there is one. */
@@ -78,6 +84,7 @@ export class ShadowPool {
     this.budget = Math.max(FEWEST_PAGES, Math.min(budget, MOST_PAGES));
     this.mappers = new Int32Array(guestFrames).fill(NONE);
     this.shadows = new Uint16Array(guestFrames);
+    this.marks = new Uint8Array(guestFrames);
     this.#grow(Math.min(FIRST_CAPACITY, this.budget));
   }
 
@@ -114,6 +121,7 @@ export class ShadowPool {
     this.exhausted[page] = 0;
     this.references[page] = 0;
     this.shadows[source >>> 9]!++;
+    this.marks[source >>> 9]! |= IS_TABLE;
     this.#byKey.set(keyOf(source, level, role, piece), page);
     return page;
   }
@@ -122,7 +130,9 @@ export class ShadowPool {
   release(page: number): void {
     for (let index = 0; index < ENTRIES; index++) this.drop(page * ENTRIES + index);
     this.#byKey.delete(keyOf(this.source[page]!, this.level[page]!, this.role[page]!, this.piece[page]!));
-    this.shadows[this.source[page]! >>> 9]!--;
+    const frame = this.source[page]! >>> 9;
+    this.shadows[frame]! -= 1;
+    if (this.shadows[frame] === 0) this.marks[frame]! &= ~IS_TABLE;
     this.live[page] = 0;
     this.#free.push(page);
     this.used--;
@@ -144,7 +154,7 @@ export class ShadowPool {
 
   /** Whether a guest frame holds a table that is shadowed. */
   isTable(guestFrame: number): boolean {
-    return this.shadows[guestFrame] !== 0;
+    return (this.marks[guestFrame]! & IS_TABLE) !== 0;
   }
 
   /** The shadow pages of a guest table frame. */
@@ -185,7 +195,7 @@ export class ShadowPool {
     const { entries } = this;
     const at = entry * WORDS;
     entries[at] = translation;
-    entries[at + STATE] = state | (this.shadows[guestFrame] !== 0 ? TABLE : 0);
+    entries[at + STATE] = state | (this.isTable(guestFrame) ? TABLE : 0);
     entries[at + GUEST_LOW] = guestLow;
     entries[at + GUEST_HIGH] = guestHigh;
     entries[at + FILLED_AT] = this.now | 0;

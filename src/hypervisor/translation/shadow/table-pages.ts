@@ -6,7 +6,7 @@ import type { ShadowCounters } from "./counters.ts";
 import { ENTRIES } from "./entry.ts";
 import type { Flushes } from "./flushes.ts";
 import { type GuestWalk, levelsOf } from "./guest-walk.ts";
-import type { ShadowPool } from "./pool.ts";
+import { IN_TLB, type ShadowPool } from "./pool.ts";
 import { ROLE_DIRECT, ROLES, rootRole } from "./role.ts";
 import type { Shootdown } from "./shootdown.ts";
 import type { Ways } from "./ways.ts";
@@ -41,8 +41,6 @@ export class TablePages {
   readonly #flushes: Flushes;
   readonly #writes: TableWrites;
   readonly #shootdown: Shootdown;
-  /** Guest frames that processors' TLBs may hold. */
-  readonly #cached: Uint8Array;
 
   constructor(options: TablePagesOptions) {
     this.#frames = options.frames;
@@ -53,7 +51,6 @@ export class TablePages {
     this.#flushes = options.flushes;
     this.#writes = options.writes;
     this.#shootdown = options.shootdown;
-    this.#cached = new Uint8Array(options.frames.map.length);
   }
 
   /** Makes the address space of these control registers active for a processor: the one it was, if it is still known. */
@@ -70,11 +67,11 @@ export class TablePages {
 
   /** A processor's TLB is to hold this guest frame. */
   willCache(guestFrame: number): void {
-    this.#cached[guestFrame] = 1;
+    this.#pool.marks[guestFrame]! |= IN_TLB;
   }
 
   willCacheLarge(firstGuestFrame: number): void {
-    this.#cached.fill(1, firstGuestFrame, firstGuestFrame + ENTRIES);
+    for (let piece = 0; piece < ENTRIES; piece++) this.willCache(firstGuestFrame + piece);
   }
 
   /** A shadow page by its key. One that was there already may have missed flushes of the ways that lead to it now. */
@@ -107,8 +104,9 @@ export class TablePages {
   #becomesTable(frame: number): void {
     this.#writes.watch(this.#frames.map[frame]! >>> 12);
     this.#pool.markMappers(frame);
-    if (this.#cached[frame] === 0) return;
-    this.#cached[frame] = 0;
+    const { marks } = this.#pool;
+    if ((marks[frame]! & IN_TLB) === 0) return;
+    marks[frame]! &= ~IN_TLB;
     this.#shootdown.all();
   }
 
