@@ -77,12 +77,7 @@ function accessTable(figures: readonly AccessFigure[]): string[] {
 
 function fillTable(figures: readonly FillFigure[]): string[] {
   const rows = figures.map((figure) => [
-    ...[
-      size(figure.pages * 4096),
-      figure.order,
-      figure.untouched ? "to be set" : "set",
-      nanoseconds(figure.rawRead),
-    ],
+    ...[size(figure.pages * 4096), figure.order, figure.untouched ? "to be set" : "set", nanoseconds(figure.rawRead)],
     ...[count(figure.batch), nanoseconds(figure.fill), ratio(figure.ratio)],
     ...[count(figure.hiddenFaults), count(figure.fills)],
   ]);

@@ -1,4 +1,3 @@
-import { parentPort, workerData } from "node:worker_threads";
 import { accessTimes } from "./access-times.ts";
 import { fillTimes } from "./fill-times.ts";
 import { largePageCounts, largePageTimes } from "./large-regions.ts";
@@ -27,4 +26,7 @@ function perform(task: PagingTask): PagingResults[PagingTask["work"]] {
   }
 }
 
-parentPort?.postMessage(perform(workerData as PagingTask));
+process.once("message", (task) => {
+  process.send?.(perform(task as PagingTask));
+  process.disconnect();
+});
