@@ -6,7 +6,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // @oclif/test captures stdout itself; vitest's interception would hide it (oclif/test#655).
     disableConsoleIntercept: true,
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 120_000,
     reporters: ["default", "./test/skip-report.ts"],
   },

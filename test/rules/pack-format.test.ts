@@ -110,7 +110,7 @@ describe("a pack with a mistake is refused with the place of the mistake", () =>
       13,
       22,
       "rules/expression",
-      "it is one of windows, linux, unknown",
+      "it is one of windows, linux, hypervisor, unknown",
     ],
     ["a text compared with a number", line(13, "      - crash.title == 5"), 13, 9, "rules/expression", null],
     [
