@@ -19,7 +19,7 @@ export interface Surroundings {
 }
 
 /** Has no factor in common with the counts of choices, so that all of them come by. */
-const STRIDE = 31;
+const STRIDE = 499;
 
 /** Surroundings that a subject can have: a bare walker is no machine, and has nothing to flush. */
 export function surroundingsOf(subject: Subject): Surroundings[] {
