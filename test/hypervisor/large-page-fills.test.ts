@@ -187,6 +187,8 @@ describe("large pages with shadow page tables", () => {
             else if (step.kind === "lend") {
               if (memory.hostFrame(step.page) === null) memory.mapFrame(step.page, step.frame, MAP_ALL);
             } else {
+              // The tables are written by the host's hand: flags that wait are written first.
+              engine.synchronizeFlags();
               if (step.kind === "large") machine.mapLarge(step.region, step.flags);
               else machine.mapSmall(step.region, step.flags);
               engine.invalidatePage(0, step.region * 2 ** 21 + 0x1f_f000);
