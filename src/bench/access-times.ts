@@ -126,16 +126,18 @@ function write(engine: TranslationEngine, { memory: { words }, lows }: PagedSet)
   };
 }
 
-// A run is translated by one loop and accessed by another, each in a function of its own: a loop within a loop is slower.
+// A run is translated by one loop and accessed by another, each in a function of its own: a loop within a loop is slower. The
+// second one reads by twos: a loop this short, with a step of one, V8 gives twice the time for each access.
 
 function readInRuns(engine: TranslationEngine, { memory: { words }, lows }: PagedSet): Block {
   const addresses = new Int32Array(RUN);
   return (from) => {
     engine.translateRun(0, lows, from, RUN, 0, addresses);
     let sum = 0;
-    for (let index = 0; index < RUN; index = (index + 1) | 0) {
+    for (let index = 0; index < RUN; index = (index + 2) | 0) {
       const at = addresses[index]! >>> 2;
-      sum ^= words[at]! ^ words[at + 1]!;
+      const next = addresses[(index + 1) | 0]! >>> 2;
+      sum ^= words[at]! ^ words[at + 1]! ^ words[next]! ^ words[next + 1]!;
     }
     return sum;
   };
