@@ -1,4 +1,4 @@
-import { hex, StopcodeError } from "../binary/index.ts";
+import { hex, Random, StopcodeError } from "../binary/index.ts";
 import { KERNEL_CHECKS, type KernelCheck } from "../dumpfile/index.ts";
 import type { Partition } from "../hypervisor/index.ts";
 import {
@@ -18,7 +18,6 @@ import { Services } from "./kernel/services.ts";
 import { OutOfPageFrames } from "./memory/page-frames.ts";
 import type { PageExchange } from "./processes/page-exchange.ts";
 import { startUserProcess, type UserProcess } from "./processes/user-process.ts";
-import { Random } from "./random.ts";
 
 /** What a guest is started with. */
 export interface GuestOptions {

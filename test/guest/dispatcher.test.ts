@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { Random } from "../../src/binary/index.ts";
 import { ethread, kprcb } from "../../src/dumpfile/index.ts";
 import { Kernel } from "../../src/guest/kernel/kernel.ts";
-import { Random } from "../../src/guest/random.ts";
 import type { Thread } from "../../src/guest/threads/thread.ts";
 import { Hypervisor } from "../../src/hypervisor/index.ts";
 

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { Random } from "../../src/binary/index.ts";
 import { Kernel } from "../../src/guest/kernel/kernel.ts";
 import { ACCESSED_BIT, DIRTY_BIT, PAGE_KIND } from "../../src/guest/memory/page-table-entry.ts";
 import { poolTag } from "../../src/guest/memory/pool.ts";
-import { Random } from "../../src/guest/random.ts";
 import { VirtualClock } from "../../src/guest/threads/virtual-clock.ts";
 import { type EngineKind, Hypervisor, PageFault } from "../../src/hypervisor/index.ts";
 

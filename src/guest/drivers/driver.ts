@@ -1,8 +1,8 @@
+import type { Random } from "../../binary/index.ts";
 import type { FunctionDeclaration } from "../image/function.ts";
 import type { KernelFunction, LoadedImage } from "../image/loaded-image.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Services } from "../kernel/services.ts";
-import type { Random } from "../random.ts";
 import type { Thread } from "../threads/thread.ts";
 import type { Routine } from "../threads/wait.ts";
 

@@ -1,8 +1,8 @@
+import { Random } from "../../binary/index.ts";
 import { call, declare } from "../image/function.ts";
 import type { ImageDeclaration } from "../image/image-declaration.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Services } from "../kernel/services.ts";
-import { Random } from "../random.ts";
 import type { Thread } from "../threads/thread.ts";
 import type { Routine } from "../threads/wait.ts";
 import { type DriverFile, driverFor } from "./driver.ts";

@@ -1,3 +1,4 @@
+import type { Random } from "../../binary/index.ts";
 import { PAGE_SIZE } from "../../binary/index.ts";
 import {
   type KernelCheck,
@@ -17,7 +18,6 @@ import { PAGE_KIND } from "../memory/page-table-entry.ts";
 import { PageTables } from "../memory/page-tables.ts";
 import { Pool, poolTag } from "../memory/pool.ts";
 import { SystemPtes } from "../memory/system-ptes.ts";
-import type { Random } from "../random.ts";
 import { Dispatcher } from "../threads/dispatcher.ts";
 import type { Processor } from "../threads/processor.ts";
 import { CLOCK_INTERVAL_SECONDS, TICKS_PER_SECOND, VirtualClock } from "../threads/virtual-clock.ts";

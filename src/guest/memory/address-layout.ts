@@ -1,4 +1,4 @@
-import type { Random } from "../random.ts";
+import type { Random } from "../../binary/index.ts";
 
 /** Where the kernel's regions begin: drawn anew from the seed at every start, as Windows does since 2016. */
 export interface AddressLayout {

@@ -1,7 +1,7 @@
+import type { Random } from "../../binary/index.ts";
 import { PAGE_SIZE } from "../../binary/index.ts";
 import type { GuestPhysicalMemory, VirtualProcessor } from "../../hypervisor/index.ts";
 import { ACCESS_USER } from "../../paging/index.ts";
-import type { Random } from "../random.ts";
 import type { StampSource } from "./page-stamp.ts";
 
 /** Words of a page that carry stamps, at equal distances. */

@@ -1,9 +1,8 @@
-import { PAGE_SIZE } from "../../binary/index.ts";
+import { PAGE_SIZE, Random } from "../../binary/index.ts";
 import { eprocess, ethread } from "../../dumpfile/index.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Services } from "../kernel/services.ts";
 import { PAGE_KIND } from "../memory/page-table-entry.ts";
-import { Random } from "../random.ts";
 import { THREAD_STATE } from "../threads/thread.ts";
 import type { PageExchange } from "./page-exchange.ts";
 import { type ProcessWork, Work } from "./work.ts";

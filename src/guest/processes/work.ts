@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Random } from "../../binary/index.ts";
 import { PageFault } from "../../hypervisor/index.ts";
 import { memoryManagementStop, type PageViolation } from "../faults/memory-management.ts";
 import { pageFault } from "../faults/page-fault.ts";
@@ -7,7 +8,6 @@ import type { Process } from "../kernel/process-table.ts";
 import type { Services } from "../kernel/services.ts";
 import { PAGE_KIND } from "../memory/page-table-entry.ts";
 import { rate } from "../quantities.ts";
-import { Random } from "../random.ts";
 import type { Thread } from "../threads/thread.ts";
 import type { Routine } from "../threads/wait.ts";
 import type { PageExchange } from "./page-exchange.ts";

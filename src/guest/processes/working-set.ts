@@ -1,9 +1,9 @@
+import type { Random } from "../../binary/index.ts";
 import type { VirtualProcessor } from "../../hypervisor/index.ts";
 import type { PageViolation } from "../faults/memory-management.ts";
 import type { PageFrames } from "../memory/page-frames.ts";
 import { ACCESSED_BIT, DIRTY_BIT, PAGE_KIND } from "../memory/page-table-entry.ts";
 import type { PageTables } from "../memory/page-tables.ts";
-import type { Random } from "../random.ts";
 import type { StampedPages } from "./stamped-pages.ts";
 
 /** Stamped pages, the page frame each lies in, and the tables that say so. */

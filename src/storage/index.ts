@@ -1,0 +1,3 @@
+export * from "./device.ts";
+export * from "./request.ts";
+export * from "./scheduler.ts";

@@ -1,0 +1,36 @@
+/** Bytes of a sector, the unit of addresses and lengths here. */
+export const SECTOR_BYTES = 512;
+
+/** Classes of aperiodic requests, from the most to the least urgent (systems.md 5.2; names of US7206866, claims 8 and 9). */
+export const REQUEST_CLASSES = ["critical", "high", "interactive", "normal", "background", "low", "idle"] as const;
+
+export type RequestClass = (typeof REQUEST_CLASSES)[number];
+
+/** What somebody wants of a device. Times are in milliseconds of the simulation's clock. */
+export interface BlockRequest {
+  /** Given in order of arrival: of two that are equal in all else, the lower one goes first. */
+  readonly id: number;
+  /** First sector. */
+  readonly sector: number;
+  /** Sectors, at least one. */
+  readonly sectors: number;
+  readonly write: boolean;
+  readonly arrival: number;
+  /** Who waits: a stream, a guest, a flow. Schedulers that share a device by owner go by it. */
+  readonly owner: number;
+  /** Of an aperiodic request. May rise while the request is queued, when somebody more urgent begins to wait for it. */
+  class: RequestClass;
+  /** Of a periodic request: when it has to be complete. Infinity: aperiodic. */
+  readonly deadline: number;
+}
+
+/** How a request ended. What a guest sees as NTSTATUS is its own matter. */
+export type RequestStatus = "done" | "unreadable" | "timed-out" | "reset" | "gone";
+
+export interface Completion {
+  readonly request: BlockRequest;
+  readonly at: number;
+  readonly status: RequestStatus;
+  /** Sectors that were transferred: fewer than asked for where the request failed half-way (a torn write). */
+  readonly transferred: number;
+}
