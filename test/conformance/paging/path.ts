@@ -117,7 +117,17 @@ export function pdpteLow(conditions: number): number {
 /** Accessed already: how its flag comes is the same as for the directory's entry. */
 const POINTERS_LOW = DIRECTORY | P | U | A;
 
-export function pdeLow(conditions: number): number {
+/**
+ * A word for each choice of neighbouring conditions, from bit `first` on: each combination asks for it several times, and to
+ * put it together costs as much as a walk.
+ */
+function tabled(first: number, count: number, word: (conditions: number) => number): (conditions: number) => number {
+  const choices = 2 ** count;
+  const words = Int32Array.from({ length: choices }, (_, choice) => word(choice << first));
+  return (conditions) => words[(conditions >>> first) & (choices - 1)]!;
+}
+
+export const pdeLow = tabled(8, 10, (conditions) => {
   let low = (conditions & PDE_LARGE) !== 0 ? LARGE_PAGE | PS : TABLE;
   if ((conditions & PDE_PRESENT) !== 0) low |= P;
   if ((conditions & PDE_WRITABLE) !== 0) low |= W;
@@ -126,7 +136,7 @@ export function pdeLow(conditions: number): number {
   if ((conditions & PDE_DIRTY) !== 0) low |= D;
   if ((conditions & PDE_BIT13) !== 0) low |= BIT13;
   return low;
-}
+});
 
 export function pdeHigh(conditions: number): number {
   // Above a page table the key means nothing: another one is put there, and PKRU refuses it everything.
@@ -137,7 +147,7 @@ export function pdeHigh(conditions: number): number {
   return high;
 }
 
-export function pteLow(conditions: number): number {
+export const pteLow = tabled(0, 8, (conditions) => {
   let low = SMALL_PAGE;
   if ((conditions & PTE_PRESENT) !== 0) low |= P;
   if ((conditions & PTE_WRITABLE) !== 0) low |= W;
@@ -145,7 +155,7 @@ export function pteLow(conditions: number): number {
   if ((conditions & PTE_ACCESSED) !== 0) low |= A;
   if ((conditions & PTE_DIRTY) !== 0) low |= D;
   return low;
-}
+});
 
 export function pteHigh(conditions: number): number {
   let high = (conditions & KEY_ONE) !== 0 ? keyBits(1) : 0;
