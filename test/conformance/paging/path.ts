@@ -84,7 +84,7 @@ const BIT51 = 1 << 19;
 const BIT36 = 1 << 4;
 const keyBits = (key: number) => key << 27;
 
-/** The first byte that the window does not reach. */
+/** The first byte that no window reaches. */
 export const WINDOW_END = 0x20_0000;
 
 /** The entry of a top table through which an address space has the window. */
@@ -96,16 +96,17 @@ export function windowEntry(level: Levels): { index: number; value: number } {
 
 /**
  * Lays the tables out whose entries no condition changes, and enters the address space.
+ * @param end the first byte that the window does not show: a page that nobody looks at is one more to be kept in step
  * @returns its root
  */
-export function layPath(subject: Subject, levels: Levels): number {
+export function layPath(subject: Subject, levels: Levels, end = PATH_END): number {
   const link = (table: number, index: number, low: number) => subject.writeWord(table + 8 * index, low | P | W | U | A);
   link(TOP_5, TOP_5_INDEX, TOP_4);
   link(TOP_4, TOP_4_INDEX, POINTERS);
   link(TOP_4, WINDOW_TOP_4_INDEX, WINDOW_POINTERS);
   link(WINDOW_POINTERS, 0, WINDOW_DIRECTORY);
   link(WINDOW_DIRECTORY, 0, WINDOW_TABLE);
-  for (let page = 0; page < 512; page++) subject.writeWord(WINDOW_TABLE + 8 * page, (page * 0x1000) | P | W | A | D);
+  for (let page = 0; page < end / 0x1000; page++) subject.writeWord(WINDOW_TABLE + 8 * page, (page * 0x1000) | P | W | A | D);
   const root = levels === 5 ? TOP_5 : TOP_4;
   subject.setRoot(root, false);
   return root;

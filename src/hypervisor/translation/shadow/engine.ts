@@ -138,9 +138,9 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
     const needed = ACCESS_BIT[access & KIND]!;
     const tables = this.#tables;
     const space = this.#space!;
-    if (this.#rootsVersion !== tables.pages.rootsVersion) {
+    if (this.#rootsVersion !== tables.spaces.rootsVersion) {
       this.#root = tables.pages.root(space, this.#state);
-      this.#rootsVersion = tables.pages.rootsVersion;
+      this.#rootsVersion = tables.spaces.rootsVersion;
     }
     let entry = tables.ways.lookup(space, this.#root, high, low, this.#counters);
     if (entry < 0 || (tables.allowedNow(entry, this.#state) & needed) === 0) {

@@ -6,7 +6,7 @@ import type { AddressSpace, AddressSpaces } from "./address-spaces.ts";
 import { CHILD_SHIFT, ENTRIES, GUEST_LOW, LINK, STATE, WORDS } from "./entry.ts";
 import { isCanonical } from "./guest-walk.ts";
 import { standsFor } from "./leaves.ts";
-import type { ShadowPool } from "./pool.ts";
+import { NONE, type ShadowPool } from "./pool.ts";
 import { ROLE_DIRECT } from "./role.ts";
 
 /**
@@ -71,48 +71,49 @@ export class Flushes {
    * to it what is no longer as the guest has it.
    */
   forgetFaulted(space: AddressSpace, high: number, low: number): void {
-    const pool = this.#pool;
-    const { words } = this.#frames;
-    for (const root of space.roots.values()) {
-      if (!isCanonical(pool.level[root]!, high)) continue;
-      for (let page = root, level = pool.level[root]!; level > 1; level--) {
-        const index = tableIndex(level, high, low);
-        const entry = page * ENTRIES + index;
-        const state = pool.entries[entry * WORDS + STATE]!;
-        if ((state & LINK) === 0 || (pool.role[state >>> CHILD_SHIFT]! & ROLE_DIRECT) !== 0) break;
-        const word = pool.tableWord[page]! + index * 2;
-        if (!standsFor(pool, entry, words[word]!, words[word + 1]!)) {
-          pool.drop(entry);
-          break;
-        }
-        page = state >>> CHILD_SHIFT;
-      }
-    }
-    this.#dropPage(space, high, low, false);
+    const entry = this.#find(space, high, low, true);
+    if (entry !== NONE) this.#pool.drop(entry);
   }
 
   /** Flushes a page of one address space; with a large page, all of it. */
   #flushPageOf(space: AddressSpace, high: number, low: number, onlyGlobal: boolean): void {
-    this.#dropPage(space, high, low, onlyGlobal);
+    const entry = this.#find(space, high, low, false);
+    const { entries } = this.#pool;
+    if (entry !== NONE && (!onlyGlobal || (entries[entry * WORDS + GUEST_LOW]! & ENTRY_GLOBAL) !== 0))
+      this.#pool.drop(entry);
     if (!onlyGlobal) space.waysFlushedAt = this.#pool.now;
   }
 
-  #dropPage(space: AddressSpace, high: number, low: number, onlyGlobal: boolean): void {
-    const pool = this.#pool;
-    for (const root of space.roots.values()) {
-      if (!isCanonical(pool.level[root]!, high)) continue;
-      for (let page = root, level = pool.level[root]!; level > 0; level--) {
-        const entry = page * ENTRIES + tableIndex(level, high, low);
-        const state = pool.entries[entry * WORDS + STATE]!;
-        const child = state >>> CHILD_SHIFT;
-        if ((state & LINK) !== 0 && (pool.role[child]! & ROLE_DIRECT) === 0) {
-          page = child;
-          continue;
-        }
-        const global = (pool.entries[entry * WORDS + GUEST_LOW]! & ENTRY_GLOBAL) !== 0;
-        if (!onlyGlobal || global) pool.drop(entry);
-        break;
-      }
+  /**
+   * Where a page is remembered: the leaf, the link to its pieces, or the empty entry that the way ends at.
+   * @param comparing whether the way ends at a link too that the guest has changed
+   */
+  #find(space: AddressSpace, high: number, low: number, comparing: boolean): number {
+    const { entries, role, level: levels, tableWord } = this.#pool;
+    const { words } = this.#frames;
+    let page = this.#onlyRoot(space);
+    if (page === NONE || !isCanonical(levels[page]!, high)) return NONE;
+    for (let level = levels[page]!; ; level--) {
+      const index = tableIndex(level, high, low);
+      const entry = page * ENTRIES + index;
+      const state = entries[entry * WORDS + STATE]!;
+      const child = state >>> CHILD_SHIFT;
+      if ((state & LINK) === 0 || (role[child]! & ROLE_DIRECT) !== 0) return entry;
+      const word = tableWord[page]! + index * 2;
+      if (comparing && !standsFor(this.#pool, entry, words[word]!, words[word + 1]!)) return entry;
+      page = child;
     }
+  }
+
+  /**
+   * The topmost page that was used last; NONE before its first fill. Those of other roles are let go: whoever comes back to one
+   * compares all of it. Roles of a space change seldom, and to look for each page in the tables of all of them costs more.
+   */
+  #onlyRoot(space: AddressSpace): number {
+    const { roots, lastRoot } = space;
+    const root = roots.get(lastRoot) ?? NONE;
+    if (roots.size > (root === NONE ? 0 : 1))
+      for (const key of roots.keys()) if (key !== lastRoot) this.#spaces.letGo(space, key);
+    return root;
   }
 }

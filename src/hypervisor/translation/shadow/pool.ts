@@ -70,6 +70,8 @@ export class ShadowPool {
   live = new Uint8Array(0);
   /** By page, the first of the links that lead to it, or NONE. */
   parents = new Int32Array(0);
+  /** By 2 MiB of guest frames, how many hold tables that are shadowed. */
+  readonly #tableFrames: Uint16Array;
   readonly #serials: { readonly now: number };
   readonly #byKey = new Map<number, number>();
   readonly #free: number[] = [];
@@ -85,6 +87,7 @@ export class ShadowPool {
     this.mappers = new Int32Array(guestFrames).fill(NONE);
     this.shadows = new Uint16Array(guestFrames);
     this.marks = new Uint8Array(guestFrames);
+    this.#tableFrames = new Uint16Array(guestFrames / ENTRIES);
     this.#grow(Math.min(FIRST_CAPACITY, this.budget));
   }
 
@@ -120,8 +123,12 @@ export class ShadowPool {
     this.base[page] = 0;
     this.exhausted[page] = 0;
     this.references[page] = 0;
-    this.shadows[source >>> 9]!++;
-    this.marks[source >>> 9]! |= IS_TABLE;
+    const frame = source >>> 9;
+    if (this.shadows[frame] === 0) {
+      this.marks[frame]! |= IS_TABLE;
+      this.#tableFrames[frame >>> 9]!++;
+    }
+    this.shadows[frame]!++;
     this.#byKey.set(keyOf(source, level, role, piece), page);
     return page;
   }
@@ -132,7 +139,10 @@ export class ShadowPool {
     this.#byKey.delete(keyOf(this.source[page]!, this.level[page]!, this.role[page]!, this.piece[page]!));
     const frame = this.source[page]! >>> 9;
     this.shadows[frame]! -= 1;
-    if (this.shadows[frame] === 0) this.marks[frame]! &= ~IS_TABLE;
+    if (this.shadows[frame] === 0) {
+      this.marks[frame]! &= ~IS_TABLE;
+      this.#tableFrames[frame >>> 9]! -= 1;
+    }
     this.live[page] = 0;
     this.#free.push(page);
     this.used--;
@@ -155,6 +165,11 @@ export class ShadowPool {
   /** Whether a guest frame holds a table that is shadowed. */
   isTable(guestFrame: number): boolean {
     return (this.marks[guestFrame]! & IS_TABLE) !== 0;
+  }
+
+  /** Whether one of 512 guest frames, from a multiple of 512 on, holds such a table. */
+  anyTable(firstGuestFrame: number): boolean {
+    return this.#tableFrames[firstGuestFrame >>> 9] !== 0;
   }
 
   /** The shadow pages of a guest table frame. */
