@@ -49,9 +49,9 @@ const FIRST_READ = ~(ACCESS_IS_WRITE | ACCESS_IS_FETCH | ACCESS_BY_USER);
 
 /**
  * Tries combinations of conditions on a subject: for each, the path's entries are written and the page invalidated as the
- * surroundings say, the access is made (after a supervisor read, where it is made twice), and fault,
- * error code, address and entries are compared with what the reference model says. Allocates nothing as long as nothing
- * fails.
+ * surroundings say, a neighbour runs where there is one, the access is made (after a supervisor read, where it is made twice), and
+ * fault, error code, address and entries are compared with what the reference model says. Allocates nothing as long as
+ * nothing fails.
  */
 export class AccessRun {
   cases = 0;
@@ -89,8 +89,8 @@ export class AccessRun {
   try(conditions: number): void {
     this.cases++;
     try {
-      if (this.#neighbour !== null) this.#leaveTo(this.#neighbour);
       this.#prepare(conditions);
+      if (this.#neighbour !== null) this.#leaveTo(this.#neighbour);
       this.#run(conditions);
     } catch (error) {
       this.#failed(conditions, "", String(error));
@@ -107,7 +107,7 @@ export class AccessRun {
     if (this.#access(now, conditions, "")) this.#compareEntries(conditions);
   }
 
-  /** The other machine's turn, after the case before and before this one. */
+  /** The other machine's turn, after all flushes of this one: what it leaves in the TLB is what the access could meet. */
   #leaveTo(neighbour: Neighbour): void {
     if (this.#flushedAtSwitch) this.#subject.invalidatePcid(2, 0, 0, 0);
     neighbour.run();

@@ -106,7 +106,8 @@ export function layPath(subject: Subject, levels: Levels, end = PATH_END): numbe
   link(TOP_4, WINDOW_TOP_4_INDEX, WINDOW_POINTERS);
   link(WINDOW_POINTERS, 0, WINDOW_DIRECTORY);
   link(WINDOW_DIRECTORY, 0, WINDOW_TABLE);
-  for (let page = 0; page < end / 0x1000; page++) subject.writeWord(WINDOW_TABLE + 8 * page, (page * 0x1000) | P | W | A | D);
+  for (let page = 0; page < end / 0x1000; page++)
+    subject.writeWord(WINDOW_TABLE + 8 * page, (page * 0x1000) | P | W | A | D);
   const root = levels === 5 ? TOP_5 : TOP_4;
   subject.setRoot(root, false);
   return root;
