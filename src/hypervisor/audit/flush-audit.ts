@@ -71,7 +71,7 @@ export class FlushAudit {
     for (const root of this.#rows.state.roots)
       if (root.space === number)
         for (let page = 0; page < flush.pages; page++) {
-          const low = flush.low + page * PAGE;
+          const low = (flush.low >>> 0) + page * PAGE;
           this.#page(flush, space, root, flush.high + Math.floor(low / 2 ** 32), low | 0, mine);
         }
   }

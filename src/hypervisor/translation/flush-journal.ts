@@ -25,14 +25,26 @@ export interface FlushRecord {
   readonly processorsHigh: number;
 }
 
+/** Where a flush takes its serial number from. */
+export interface SerialNumbers {
+  tick(): number;
+}
+
 /** The flushes a partition was last asked for. Whoever finds what they should have taken knows one that was not carried out. */
 export class FlushJournal {
   readonly #words = new Float64Array(REMEMBERED * WORDS);
+  readonly #serials: SerialNumbers;
   #recorded = 0;
 
-  /** The parameters are the fields of a record; a flush is as cheap as it is often, so they make no object. */
+  constructor(serials: SerialNumbers) {
+    this.#serials = serials;
+  }
+
+  /**
+   * Writes down what is about to be flushed: nothing that is older than this call may be used after the flush. The parameters
+   * are the fields of a record; a flush is as cheap as it is often, so they make no object.
+   */
   record(
-    serial: number,
     scope: FlushScope,
     of: number,
     high: number,
@@ -43,7 +55,7 @@ export class FlushJournal {
   ): void {
     const words = this.#words;
     const at = (this.#recorded++ % REMEMBERED) * WORDS;
-    words[at] = serial;
+    words[at] = this.#serials.tick();
     words[at + 1] = scope;
     words[at + 2] = of;
     words[at + 3] = high;

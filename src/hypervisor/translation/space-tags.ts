@@ -29,6 +29,11 @@ export class SpaceTags {
     this.#clear = clear;
   }
 
+  /** The serial number of a flush that begins now. */
+  tick(): number {
+    return ++this.now;
+  }
+
   /** The tag of what belongs to a process-context identifier. Asking may change the global tag. */
   tagOf(pcid: number): number {
     if (this.#tags[pcid]! < this.#floor) {

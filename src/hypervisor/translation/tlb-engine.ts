@@ -53,10 +53,10 @@ export class TlbEngine extends CachingEngine implements TranslationEngine {
   readonly #state: Readonly<PagingState>;
   readonly #walk: WalkEngine;
   readonly #flat: FlatWalk;
-  readonly journal = new FlushJournal();
   readonly #structures = new StructureCache();
   readonly #largePages: LargePages;
   readonly #spaces = new SpaceTags(SPACE_BITS, emptyPhysicalTlb);
+  readonly journal = new FlushJournal(this.#spaces);
   /** CR4.PGE makes this ENTRY_GLOBAL. */
   #globalBit = 0;
   /** PKRU when what is cached of keyed accesses was permitted. */
@@ -221,7 +221,7 @@ export class TlbEngine extends CachingEngine implements TranslationEngine {
   }
 
   #record(scope: FlushScope, of: number): void {
-    this.journal.record(++this.#spaces.now, scope, of, 0, 0, 0, EVERYONE, EVERYONE);
+    this.journal.record(scope, of, 0, 0, 0, EVERYONE, EVERYONE);
   }
 
   #flushAll(): void {

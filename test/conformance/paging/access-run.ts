@@ -36,11 +36,12 @@ import type { Surroundings } from "./surroundings.ts";
 
 /** Places in what is remembered of the entries. */
 const PDPTE_LOW = 0;
-const PDE_LOW = 1;
-const PDE_HIGH = 2;
-const PTE_LOW = 3;
-const PTE_HIGH = 4;
-const HALVES = 5;
+const PDPTE_HIGH = 1;
+const PDE_LOW = 2;
+const PDE_HIGH = 3;
+const PTE_LOW = 4;
+const PTE_HIGH = 5;
+const HALVES = 6;
 
 /** Failures that are told in words; the others are counted. */
 const TOLD_FAILURES = 10;
@@ -48,9 +49,9 @@ const FIRST_READ = ~(ACCESS_IS_WRITE | ACCESS_IS_FETCH | ACCESS_BY_USER);
 
 /**
  * Tries combinations of conditions on a subject: for each, the path's entries are written and the page invalidated as the
- * surroundings say, the access is made (after a supervisor read, where it is made twice), and fault,
- * error code, address and entries are compared with what the reference model says. Allocates nothing as long as nothing
- * fails.
+ * surroundings say, a neighbour runs where there is one, the access is made (after a supervisor read, where it is made twice), and
+ * fault, error code, address and entries are compared with what the reference model says. Allocates nothing as long as
+ * nothing fails.
  */
 export class AccessRun {
   cases = 0;
@@ -88,8 +89,8 @@ export class AccessRun {
   try(conditions: number): void {
     this.cases++;
     try {
-      if (this.#neighbour !== null) this.#leaveTo(this.#neighbour);
       this.#prepare(conditions);
+      if (this.#neighbour !== null) this.#leaveTo(this.#neighbour);
       this.#run(conditions);
     } catch (error) {
       this.#failed(conditions, "", String(error));
@@ -106,7 +107,7 @@ export class AccessRun {
     if (this.#access(now, conditions, "")) this.#compareEntries(conditions);
   }
 
-  /** The other machine's turn, after the case before and before this one. */
+  /** The other machine's turn, after all flushes of this one: what it leaves in the TLB is what the access could meet. */
   #leaveTo(neighbour: Neighbour): void {
     if (this.#flushedAtSwitch) this.#subject.invalidatePcid(2, 0, 0, 0);
     neighbour.run();
@@ -151,26 +152,33 @@ export class AccessRun {
 
   #compareEntries(whole: number): boolean {
     const model = this.#model;
-    const pde = this.#read(PDE_LOW, PDE_ADDRESS);
-    const pte = this.#read(PTE_LOW, PTE_ADDRESS);
+    const entries = this.#entries;
+    this.#read(PDPTE_LOW, PDPTE_ADDRESS);
+    this.#read(PDE_LOW, PDE_ADDRESS);
+    this.#read(PTE_LOW, PTE_ADDRESS);
+    const pde = entries[PDE_LOW]!;
+    const pte = entries[PTE_LOW]!;
     let { after } = model;
-    if (pde !== pdeLow(after) && model.faults && model.directoryMayBeAccessed) {
+    if (model.faults && model.directoryMayBeAccessed && pde !== pdeLow(after)) {
       this.accessedByFault++;
       after |= PDE_ACCESSED;
     }
     if (pde !== pdeLow(after)) return this.#failed(whole, "", `PDE is ${hexText(pde)}, not ${hexText(pdeLow(after))}`);
     if (pte !== pteLow(after)) return this.#failed(whole, "", `PTE is ${hexText(pte)}, not ${hexText(pteLow(after))}`);
     const othersStand =
-      this.#read(PDE_HIGH, PDE_ADDRESS + 4) === pdeHigh(after) &&
-      this.#read(PTE_HIGH, PTE_ADDRESS + 4) === pteHigh(after) &&
-      this.#read(PDPTE_LOW, PDPTE_ADDRESS) === pdpteLow(after);
+      entries[PDE_HIGH] === pdeHigh(after) &&
+      entries[PTE_HIGH] === pteHigh(after) &&
+      entries[PDPTE_LOW] === pdpteLow(after) &&
+      entries[PDPTE_HIGH] === 0;
     return othersStand || this.#failed(whole, "", "bits of an entry changed that are no flags");
   }
 
-  #read(half: number, address: number): number {
-    const value = this.#subject.readWord(address);
-    this.#entries[half] = value;
-    return value;
+  /** @param low place of the entry's lower half; the upper one follows it */
+  #read(low: number, address: number): void {
+    const subject = this.#subject;
+    subject.readEntry(address);
+    this.#entries[low] = subject.entryLow;
+    this.#entries[low + 1] = subject.entryHigh;
   }
 
   #faultText(): string {

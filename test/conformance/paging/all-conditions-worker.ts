@@ -1,4 +1,4 @@
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import type { AccessRun } from "./access-run.ts";
 import { LegalCombinations } from "./conditions.ts";
 import { accessRun, ENGINES } from "./engines.ts";
@@ -36,4 +36,4 @@ function work(task: ConditionsTask): ConditionsReport {
   }
 }
 
-parentPort!.postMessage(work(workerData as ConditionsTask));
+parentPort!.on("message", (task: ConditionsTask) => parentPort!.postMessage(work(task)));

@@ -34,6 +34,7 @@ interface Outcome {
 
 /** Combinations on all processors of this machine. @param first number of the first one */
 async function runConditions(
+  workers: readonly Worker[],
   engine: string,
   levels: Levels,
   around: Surroundings,
@@ -53,7 +54,7 @@ async function runConditions(
   }, PROGRESS_MILLISECONDS);
   try {
     const task: ConditionsTask = { engine, levels, kind: KIND, around, first, progress };
-    const reports = await Promise.all(Array.from({ length: availableParallelism() }, () => runWorker(task)));
+    const reports = await Promise.all(workers.map((worker) => reportOf(worker, task)));
     if (Atomics.load(progress, DONE) !== cases) throw new Error(`${engine}: not every combination was tried`);
     return {
       failures: reports.reduce((sum, report) => sum + report.failures, 0),
@@ -65,16 +66,18 @@ async function runConditions(
   }
 }
 
-function runWorker(task: ConditionsTask): Promise<ConditionsReport> {
+function reportOf(worker: Worker, task: ConditionsTask): Promise<ConditionsReport> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL("./all-conditions-worker.ts", import.meta.url), { workerData: task });
+    worker.removeAllListeners();
     worker.once("message", resolve);
     worker.once("error", reject);
     worker.once("exit", (code) => reject(new Error(`a worker ended with ${code} before it had reported`)));
+    worker.postMessage(task);
   });
 }
 
 async function conditionsOutcome(
+  workers: readonly Worker[],
   engine: string,
   levels: Levels,
   around: Surroundings,
@@ -82,7 +85,7 @@ async function conditionsOutcome(
 ): Promise<Outcome> {
   const first = number % around.stride;
   const start = performance.now();
-  const { failures, accessedByFault, told } = await runConditions(engine, levels, around, first);
+  const { failures, accessedByFault, told } = await runConditions(workers, engine, levels, around, first);
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   const note = `${seconds} s, accessed flag set by ${text.format(accessedByFault)} faults`;
   return { name: around.name, conditions: casesOf({ around, first }, count), failures, note, told };
@@ -102,8 +105,11 @@ function suiteOutcomes(engine: string, levels: Levels): Outcome[] {
 async function runEngine(engine: string, levels: Levels): Promise<boolean> {
   const start = performance.now();
   const outcomes: Outcome[] = [];
+  const url = new URL("./all-conditions-worker.ts", import.meta.url);
+  const workers = Array.from({ length: availableParallelism() }, () => new Worker(url));
   for (const [number, around] of surroundingsOf(ENGINES[engine]!(KIND, levels)).entries())
-    outcomes.push(await conditionsOutcome(engine, levels, around, number));
+    outcomes.push(await conditionsOutcome(workers, engine, levels, around, number));
+  await Promise.all(workers.map((worker) => worker.terminate()));
   outcomes.push(...suiteOutcomes(engine, levels));
   const sum = (of: "conditions" | "failures") => outcomes.reduce((total, outcome) => total + outcome[of], 0);
   const seconds = ((performance.now() - start) / 1000).toFixed(1);

@@ -96,30 +96,33 @@ const GROUPS: readonly (readonly number[])[] = [
   [PDPTE_READ_ONLY],
 ];
 
+/** Groups from here on are what changes from one combination to the next; their choices are a table of some thousands. */
+const FAST_GROUP = GROUPS.findIndex((group) => group.includes(PTE_PRESENT));
+
 /** All legal combinations of a kind of processor, numbered without a gap. */
 export class LegalCombinations {
   readonly count: number;
-  /** Innermost group first. */
-  readonly #choices: readonly Int32Array[];
+  readonly #slow: Int32Array;
+  readonly #fast: Int32Array;
 
   constructor(kind: ProcessorKind) {
-    this.#choices = GROUPS.map((group) =>
-      Int32Array.from(subsets(group).filter((bits) => isLegal(bits, kind))),
-    ).reverse();
-    this.count = this.#choices.reduce((product, choices) => product * choices.length, 1);
+    const legal = GROUPS.map((group) => subsets(group).filter((bits) => isLegal(bits, kind)));
+    this.#slow = Int32Array.from(products(legal.slice(0, FAST_GROUP)));
+    this.#fast = Int32Array.from(products(legal.slice(FAST_GROUP)));
+    this.count = this.#slow.length * this.#fast.length;
   }
 
   /** The combination with a number from 0 to `count` - 1. */
   at(index: number): number {
-    let conditions = 0;
-    let rest = index;
-    for (let group = 0; group < this.#choices.length; group++) {
-      const choices = this.#choices[group]!;
-      conditions |= choices[rest % choices.length]!;
-      rest = Math.floor(rest / choices.length);
-    }
-    return conditions;
+    const fast = this.#fast;
+    const slow = Math.floor(index / fast.length);
+    return this.#slow[slow]! | fast[index - slow * fast.length]!;
   }
+}
+
+/** Every OR of one choice of each group, the last group varying fastest. */
+function products(groups: readonly (readonly number[])[]): number[] {
+  return groups.reduce<number[]>((sums, group) => sums.flatMap((sum) => group.map((bits) => sum | bits)), [0]);
 }
 
 /** Every OR of these bits, the first bit varying fastest. */

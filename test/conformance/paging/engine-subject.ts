@@ -4,7 +4,8 @@ import { ACCESS_WRITE, FAULT_NONE, type PagingState } from "../../../src/paging/
 import { WINDOW_END, windowHigh } from "./path.ts";
 import { type Levels, SUBJECT_MEMORY, type Subject, type SubjectOptions } from "./subject.ts";
 
-const PAGE = 4096;
+const PAGE_SHIFT = 12;
+const PAGE = 1 << PAGE_SHIFT;
 const HOST_MEMORY = SUBJECT_MEMORY + 2 * 2 ** 20;
 
 /** An engine for one processor of a partition with this memory; `state` is the processor's, and kept. */
@@ -23,12 +24,15 @@ export class EngineSubject implements Subject {
   physicalAddress = 0;
   fault: Refusal = FAULT_NONE;
   errorCode = 0;
+  entryLow = 0;
+  entryHigh = 0;
 
   readonly engine: TranslationEngine;
   readonly memory: GuestPhysicalMemory;
   readonly #state: PagingState = { cr0: 0, cr3: 0, cr4: 0, efer: 0, pkru: 0 };
   readonly #previous: PagingState = { ...this.#state };
   readonly #windowHigh: number;
+  readonly #words: Int32Array;
   /** Guest page by host frame. */
   readonly #guestPage: Int32Array;
   #started = false;
@@ -40,6 +44,7 @@ export class EngineSubject implements Subject {
     hypervisor.createPartition({ name: "first", memoryBytes: HOST_MEMORY - SUBJECT_MEMORY, processors: 1 });
     const partition = hypervisor.createPartition({ name: "subject", memoryBytes: SUBJECT_MEMORY, processors: 1 });
     this.memory = partition.memory;
+    this.#words = this.memory.words;
     this.#guestPage = new Int32Array(HOST_MEMORY / PAGE).fill(-1);
     for (let page = 0; page < this.memory.pages; page++) this.#guestPage[this.memory.hostFrame(page)!] = page;
     this.engine = makeEngine(this.memory, this.#state, options.maxPhysicalAddressBits);
@@ -67,11 +72,18 @@ export class EngineSubject implements Subject {
   }
 
   readWord(address: number): number {
-    return this.memory.readWord(this.#throughWindow(address, 0));
+    return this.#isSeen(address) ? this.#words[this.#look(address, 0)]! : this.memory.readWord(address);
+  }
+
+  readEntry(address: number): void {
+    const word = this.#look(address, 0);
+    this.entryLow = this.#words[word]!;
+    this.entryHigh = this.#words[word + 1]!;
   }
 
   writeWord(address: number, value: number): void {
-    this.memory.writeWord(this.#throughWindow(address, ACCESS_WRITE), value);
+    if (this.#isSeen(address)) this.#words[this.#look(address, ACCESS_WRITE)] = value;
+    else this.memory.writeWord(address, value);
   }
 
   invalidatePage(high: number, low: number): void {
@@ -97,18 +109,23 @@ export class EngineSubject implements Subject {
     return false;
   }
 
-  #throughWindow(address: number, access: number): number {
-    if (!this.#started || address >= WINDOW_END) return address;
+  /** Whether the guest has a window onto its tables already, and this address lies in it. */
+  #isSeen(address: number): boolean {
+    return this.#started && address < WINDOW_END;
+  }
+
+  /** Index of the host word that an access through the window comes to. */
+  #look(address: number, access: number): number {
     const system = this.engine.translate(this.#windowHigh, address, access);
     if (system < 0)
       throw new Error(
         `${this.name}: the window onto the tables refuses ${address.toString(16)}, error code ${this.engine.errorCode}`,
       );
-    return this.#guestAddress(system);
+    return system >>> 2;
   }
 
   #guestAddress(system: number): number {
-    return this.#guestPage[Math.floor(system / PAGE)]! * PAGE + (system % PAGE);
+    return this.#guestPage[system >>> PAGE_SHIFT]! * PAGE + (system & (PAGE - 1));
   }
 
   #keepPrevious(): void {

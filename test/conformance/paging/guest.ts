@@ -74,7 +74,7 @@ export class Guest {
     this.subject = subject;
     this.levels = levels;
     this.set({});
-    this.#root = layPath(subject, levels);
+    this.#root = layPath(subject, levels, WINDOW_END);
   }
 
   /** Sets control registers, EFER and PKRU in one step; flushes nothing by itself. */

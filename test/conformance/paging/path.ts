@@ -84,7 +84,7 @@ const BIT51 = 1 << 19;
 const BIT36 = 1 << 4;
 const keyBits = (key: number) => key << 27;
 
-/** The first byte that the window does not reach. */
+/** The first byte that no window reaches. */
 export const WINDOW_END = 0x20_0000;
 
 /** The entry of a top table through which an address space has the window. */
@@ -96,16 +96,18 @@ export function windowEntry(level: Levels): { index: number; value: number } {
 
 /**
  * Lays the tables out whose entries no condition changes, and enters the address space.
+ * @param end the first byte that the window does not show: a page that nobody looks at is one more to be kept in step
  * @returns its root
  */
-export function layPath(subject: Subject, levels: Levels): number {
+export function layPath(subject: Subject, levels: Levels, end = PATH_END): number {
   const link = (table: number, index: number, low: number) => subject.writeWord(table + 8 * index, low | P | W | U | A);
   link(TOP_5, TOP_5_INDEX, TOP_4);
   link(TOP_4, TOP_4_INDEX, POINTERS);
   link(TOP_4, WINDOW_TOP_4_INDEX, WINDOW_POINTERS);
   link(WINDOW_POINTERS, 0, WINDOW_DIRECTORY);
   link(WINDOW_DIRECTORY, 0, WINDOW_TABLE);
-  for (let page = 0; page < 512; page++) subject.writeWord(WINDOW_TABLE + 8 * page, (page * 0x1000) | P | W | A | D);
+  for (let page = 0; page < end / 0x1000; page++)
+    subject.writeWord(WINDOW_TABLE + 8 * page, (page * 0x1000) | P | W | A | D);
   const root = levels === 5 ? TOP_5 : TOP_4;
   subject.setRoot(root, false);
   return root;
@@ -117,7 +119,17 @@ export function pdpteLow(conditions: number): number {
 /** Accessed already: how its flag comes is the same as for the directory's entry. */
 const POINTERS_LOW = DIRECTORY | P | U | A;
 
-export function pdeLow(conditions: number): number {
+/**
+ * A word for each choice of neighbouring conditions, from bit `first` on: each combination asks for it several times, and to
+ * put it together costs as much as a walk.
+ */
+function tabled(first: number, count: number, word: (conditions: number) => number): (conditions: number) => number {
+  const choices = 2 ** count;
+  const words = Int32Array.from({ length: choices }, (_, choice) => word(choice << first));
+  return (conditions) => words[(conditions >>> first) & (choices - 1)]!;
+}
+
+export const pdeLow = tabled(8, 10, (conditions) => {
   let low = (conditions & PDE_LARGE) !== 0 ? LARGE_PAGE | PS : TABLE;
   if ((conditions & PDE_PRESENT) !== 0) low |= P;
   if ((conditions & PDE_WRITABLE) !== 0) low |= W;
@@ -126,7 +138,7 @@ export function pdeLow(conditions: number): number {
   if ((conditions & PDE_DIRTY) !== 0) low |= D;
   if ((conditions & PDE_BIT13) !== 0) low |= BIT13;
   return low;
-}
+});
 
 export function pdeHigh(conditions: number): number {
   // Above a page table the key means nothing: another one is put there, and PKRU refuses it everything.
@@ -137,7 +149,7 @@ export function pdeHigh(conditions: number): number {
   return high;
 }
 
-export function pteLow(conditions: number): number {
+export const pteLow = tabled(0, 8, (conditions) => {
   let low = SMALL_PAGE;
   if ((conditions & PTE_PRESENT) !== 0) low |= P;
   if ((conditions & PTE_WRITABLE) !== 0) low |= W;
@@ -145,7 +157,7 @@ export function pteLow(conditions: number): number {
   if ((conditions & PTE_ACCESSED) !== 0) low |= A;
   if ((conditions & PTE_DIRTY) !== 0) low |= D;
   return low;
-}
+});
 
 export function pteHigh(conditions: number): number {
   let high = (conditions & KEY_ONE) !== 0 ? keyBits(1) : 0;

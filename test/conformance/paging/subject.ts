@@ -23,6 +23,10 @@ export interface Subject {
   /** MOV to CR3. @param keep bit 63 of the new value: nothing is flushed */
   setRoot(cr3: number, keep: boolean): void;
   readWord(address: number): number;
+  /** Reads both halves of a table entry at once, into the fields below. */
+  readEntry(address: number): void;
+  readonly entryLow: number;
+  readonly entryHigh: number;
   writeWord(address: number, value: number): void;
   /** INVLPG. */
   invalidatePage(high: number, low: number): void;
@@ -60,6 +64,8 @@ export class WalkerSubject implements Subject {
   physicalAddress = 0;
   errorCode = 0;
   fault: Refusal = FAULT_NONE;
+  entryLow = 0;
+  entryHigh = 0;
 
   readonly #memory = new FlatMemory();
   readonly #state: PagingState = { cr0: 0, cr3: 0, cr4: 0, efer: 0, pkru: 0 };
@@ -84,6 +90,11 @@ export class WalkerSubject implements Subject {
 
   readWord(address: number): number {
     return this.#memory.readWord(address);
+  }
+
+  readEntry(address: number): void {
+    this.entryLow = this.#memory.readWord(address);
+    this.entryHigh = this.#memory.readWord(address + 4);
   }
 
   writeWord(address: number, value: number): void {

@@ -1,3 +1,5 @@
+import type { ShadowPool } from "./pool.ts";
+
 /**
  * An address space of the guest, as long as the virtual TLB knows it. `flushedAt` and `waysFlushedAt` are serial numbers of
  * flushes: a shadow page that was compared with its guest table before has to be compared again before this space uses it.
@@ -12,14 +14,26 @@ export interface AddressSpace {
   usedAt: number;
   /** Processors that run in it now. */
   processors: number;
-  /** Topmost shadow pages, by role and number of levels. */
+  /** Topmost shadow pages, by role and number of levels; and whose turn it was last. */
   readonly roots: Map<number, number>;
+  lastRoot: number;
 }
+
+/** No key of a topmost page. */
+const NO_ROOT = -1;
 
 /** The tagged virtual TLB of a partition: address spaces by tag. What is left stays until the page budget is spent. */
 export class AddressSpaces {
+  /** Moves on whenever topmost shadow pages came or were taken away: then nobody may go on from one it remembers. */
+  rootsVersion = 0;
+
+  readonly #pool: ShadowPool;
   readonly #byTag = new Map<number, AddressSpace>();
   #clock = 0;
+
+  constructor(pool: ShadowPool) {
+    this.#pool = pool;
+  }
 
   get count(): number {
     return this.#byTag.size;
@@ -39,7 +53,8 @@ export class AddressSpaces {
     let space = this.#byTag.get(tag);
     if (space === undefined) {
       const pcid = tag & 0xfff;
-      space = { tag, pcid, flushedAt: now, waysFlushedAt: now, usedAt: 0, processors: 0, roots: new Map() };
+      const roots = new Map<number, number>();
+      space = { tag, pcid, flushedAt: now, waysFlushedAt: now, usedAt: 0, processors: 0, roots, lastRoot: NO_ROOT };
       this.#byTag.set(tag, space);
     }
     space.usedAt = ++this.#clock;
@@ -49,6 +64,20 @@ export class AddressSpaces {
 
   leave(space: AddressSpace): void {
     space.processors--;
+  }
+
+  /** A topmost shadow page of a space. @param key of its role and levels */
+  begin(space: AddressSpace, key: number, root: number): void {
+    this.#pool.references[root]!++;
+    space.roots.set(key, root);
+    this.rootsVersion++;
+  }
+
+  /** A space begins at one of its topmost shadow pages no longer. The page stays, and is found again by its key. */
+  letGo(space: AddressSpace, key: number): void {
+    this.#pool.references[space.roots.get(key)!]! -= 1;
+    space.roots.delete(key);
+    this.rootsVersion++;
   }
 
   /** The one that was left longest ago; null when processors run in all of them. */

@@ -138,9 +138,9 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
     const needed = ACCESS_BIT[access & KIND]!;
     const tables = this.#tables;
     const space = this.#space!;
-    if (this.#rootsVersion !== tables.pages.rootsVersion) {
+    if (this.#rootsVersion !== tables.spaces.rootsVersion) {
       this.#root = tables.pages.root(space, this.#state);
-      this.#rootsVersion = tables.pages.rootsVersion;
+      this.#rootsVersion = tables.spaces.rootsVersion;
     }
     let entry = tables.ways.lookup(space, this.#root, high, low, this.#counters);
     if (entry < 0 || (tables.allowedNow(entry, this.#state) & needed) === 0) {
@@ -182,7 +182,7 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
   }
 
   #walkInstead(high: number, low: number, access: number): number {
-    const address = this.#walk.translate(high, low, access);
+    const address = this.#walk.walk(high, low, access);
     if (address >= 0) {
       if ((access & WRITE) !== 0) this.#tables.writes.wrote(address);
       this.#tables.synchronizeFlags();
@@ -243,7 +243,7 @@ export class ShadowEngine extends CachingEngine implements TranslationEngine {
 
   #record(scope: FlushScope, of: number, high: number, low: number, pages: number): void {
     const processor = this.#processor;
-    this.#tables.flushes.record(scope, of, high, low, pages, lowBit(processor), highBit(processor));
+    this.#tables.flushes.journal.record(scope, of, high, low, pages, lowBit(processor), highBit(processor));
   }
 
   #flushPcid(pcid: number): void {

@@ -1,3 +1,4 @@
+import { PAGE_SIZE } from "../../../binary/index.ts";
 import { FLUSH_ALL, FLUSH_SPACE, highBit, lowBit } from "../flush-journal.ts";
 import {
   FLUSH_ALL_ADDRESS_SPACES,
@@ -13,6 +14,10 @@ import type { AddressSpace } from "./address-spaces.ts";
 import { type ShadowCounters, shadowCounters } from "./counters.ts";
 import { isCanonical } from "./guest-walk.ts";
 import type { ShadowPageTables } from "./page-tables.ts";
+import type { LinearRange } from "./shootdown.ts";
+
+/** Not some pages, but all of a space. */
+const WHOLE: LinearRange = { high: 0, low: 0, pages: 0 };
 
 /**
  * The flush hypercalls of a partition, and flush inhibition. When a call is done, no processor it named can translate with
@@ -44,7 +49,7 @@ export class FlushCalls implements FlushHypercalls {
     if (!isFlushTarget("space", target, this.#maxPhysicalAddressBits)) return "invalid-parameter";
     const processors = namedProcessors(target, this.#tables.shootdown.processors);
     if (this.#isInhibited(processors)) return "inhibited";
-    this.#record(target, processors, 0n, 0);
+    this.#record(target, processors, WHOLE);
     if ((target.flags & FLUSH_ALL_ADDRESS_SPACES) !== 0) {
       this.#counters.addressDomainFlushes++;
       this.#tables.flushes.all();
@@ -62,9 +67,9 @@ export class FlushCalls implements FlushHypercalls {
     if (this.#isInhibited(processors)) return { status: "inhibited", done: 0 };
     const spaces = this.#spacesOf(target);
     for (const entry of list) {
-      const { start, pages } = listedPages(entry);
-      this.#record(target, processors, start, pages);
-      this.#flushRange(entry, spaces, processors);
+      const range = rangeOf(entry);
+      this.#record(target, processors, range);
+      this.#flushRange(range, spaces, processors);
     }
     if ((target.flags & FLUSH_ALL_ADDRESS_SPACES) !== 0) this.#counters.globalGvaRangeFlushes += list.length;
     else this.#counters.localGvaRangeFlushes += list.length;
@@ -76,27 +81,28 @@ export class FlushCalls implements FlushHypercalls {
     return { addressDomainFlushes, addressSpaceFlushes, globalGvaRangeFlushes, localGvaRangeFlushes };
   }
 
-  #flushRange(entry: bigint, spaces: readonly AddressSpace[], processors: readonly number[]): void {
-    const { start, pages } = listedPages(entry);
-    for (let page = 0; page < pages; page++) {
-      const { high, low } = halvesOf(start + BigInt(page) * 4096n);
+  #flushRange(range: LinearRange, spaces: readonly AddressSpace[], processors: readonly number[]): void {
+    for (let page = 0; page < range.pages; page++) {
+      const low = (range.low >>> 0) + page * PAGE_SIZE;
+      const high = range.high + Math.floor(low / 2 ** 32);
       if (!isCanonical(5, high)) break;
-      this.#tables.flushes.pageIn(spaces, high, low);
+      this.#tables.flushes.pageIn(spaces, high, low | 0);
     }
-    const range = { ...halvesOf(start), pages };
     for (const processor of processors) this.#tables.shootdown.range(processor, range);
   }
 
-  #record({ flags, addressSpace }: FlushTarget, processors: readonly number[], start: bigint, pages: number): void {
+  #record({ flags, addressSpace }: FlushTarget, processors: readonly number[], range: LinearRange): void {
     const all = (flags & FLUSH_ALL_ADDRESS_SPACES) !== 0;
-    const [scope, of] = all ? ([FLUSH_ALL, 0] as const) : ([FLUSH_SPACE, Number(addressSpace)] as const);
-    const { high, low } = halvesOf(start);
-    let [processorsLow, processorsHigh] = [0, 0];
+    const scope = all ? FLUSH_ALL : FLUSH_SPACE;
+    const of = all ? 0 : Number(addressSpace);
+    let processorsLow = 0;
+    let processorsHigh = 0;
     for (const processor of processors) {
       processorsLow |= lowBit(processor);
       processorsHigh |= highBit(processor);
     }
-    this.#tables.flushes.record(scope, of, high, low, pages, processorsLow, processorsHigh);
+    const { high, low, pages } = range;
+    this.#tables.flushes.journal.record(scope, of, high, low, pages, processorsLow, processorsHigh);
   }
 
   #isInhibited(processors: readonly number[]): boolean {
@@ -111,6 +117,8 @@ export class FlushCalls implements FlushHypercalls {
   }
 }
 
-function halvesOf(address: bigint): { high: number; low: number } {
-  return { high: Number(BigInt.asIntN(32, address >> 32n)), low: Number(BigInt.asIntN(32, address)) };
+/** The pages that an entry of a list names. */
+function rangeOf(entry: bigint): LinearRange {
+  const { start, pages } = listedPages(entry);
+  return { high: Number(BigInt.asIntN(32, start >> 32n)), low: Number(BigInt.asIntN(32, start)), pages };
 }

@@ -1,20 +1,31 @@
 import { ENTRY_GLOBAL, tableIndex } from "../../../paging/index.ts";
 import type { GuestFrames } from "../../frame-map.ts";
-import { FlushJournal, type FlushScope } from "../flush-journal.ts";
+import { FlushJournal } from "../flush-journal.ts";
 import type { TableWrites } from "../table-writes.ts";
 import type { AddressSpace, AddressSpaces } from "./address-spaces.ts";
 import { CHILD_SHIFT, ENTRIES, GUEST_LOW, LINK, STATE, WORDS } from "./entry.ts";
 import { isCanonical } from "./guest-walk.ts";
 import { standsFor } from "./leaves.ts";
-import type { ShadowPool } from "./pool.ts";
+import { NONE, type ShadowPool } from "./pool.ts";
 import { ROLE_DIRECT } from "./role.ts";
+
+// Constants of this file alone, which V8 folds; an imported one it loads and checks at every use.
+const NOWHERE = NONE;
+const FULL = ENTRIES;
+const STRIDE = WORDS;
+const AT_STATE = STATE;
+const AT_LOW = GUEST_LOW;
+const IS_GLOBAL = ENTRY_GLOBAL;
+const IS_LINK = LINK;
+const TO_CHILD = CHILD_SHIFT;
+const DIRECT = ROLE_DIRECT;
 
 /**
  * What a flush does to shadow tables: whole address spaces get a new serial number, so that their pages are compared before they
  * are used again; single pages are taken out. What processors' TLBs hold is not touched here.
  */
 export class Flushes {
-  readonly journal = new FlushJournal();
+  readonly journal: FlushJournal;
   readonly #pool: ShadowPool;
   readonly #spaces: AddressSpaces;
   readonly #writes: TableWrites;
@@ -24,20 +35,8 @@ export class Flushes {
     this.#pool = pool;
     this.#spaces = spaces;
     this.#writes = writes;
+    this.journal = new FlushJournal(writes);
     this.#frames = frames;
-  }
-
-  /** Writes down what is about to be flushed: nothing that is older than this call may be used after the flush. */
-  record(
-    scope: FlushScope,
-    of: number,
-    high: number,
-    low: number,
-    pages: number,
-    processorsLow: number,
-    processorsHigh: number,
-  ): void {
-    this.journal.record(this.#writes.tick(), scope, of, high, low, pages, processorsLow, processorsHigh);
   }
 
   /** Flushes every entry of an address space. */
@@ -71,48 +70,49 @@ export class Flushes {
    * to it what is no longer as the guest has it.
    */
   forgetFaulted(space: AddressSpace, high: number, low: number): void {
-    const pool = this.#pool;
-    const { words } = this.#frames;
-    for (const root of space.roots.values()) {
-      if (!isCanonical(pool.level[root]!, high)) continue;
-      for (let page = root, level = pool.level[root]!; level > 1; level--) {
-        const index = tableIndex(level, high, low);
-        const entry = page * ENTRIES + index;
-        const state = pool.entries[entry * WORDS + STATE]!;
-        if ((state & LINK) === 0 || (pool.role[state >>> CHILD_SHIFT]! & ROLE_DIRECT) !== 0) break;
-        const word = pool.tableWord[page]! + index * 2;
-        if (!standsFor(pool, entry, words[word]!, words[word + 1]!)) {
-          pool.drop(entry);
-          break;
-        }
-        page = state >>> CHILD_SHIFT;
-      }
-    }
-    this.#dropPage(space, high, low, false);
+    const entry = this.#find(space, high, low, true);
+    if (entry !== NOWHERE) this.#pool.drop(entry);
   }
 
   /** Flushes a page of one address space; with a large page, all of it. */
   #flushPageOf(space: AddressSpace, high: number, low: number, onlyGlobal: boolean): void {
-    this.#dropPage(space, high, low, onlyGlobal);
+    const entry = this.#find(space, high, low, false);
+    const { entries } = this.#pool;
+    if (entry !== NOWHERE && (!onlyGlobal || (entries[entry * STRIDE + AT_LOW]! & IS_GLOBAL) !== 0))
+      this.#pool.drop(entry);
     if (!onlyGlobal) space.waysFlushedAt = this.#pool.now;
   }
 
-  #dropPage(space: AddressSpace, high: number, low: number, onlyGlobal: boolean): void {
-    const pool = this.#pool;
-    for (const root of space.roots.values()) {
-      if (!isCanonical(pool.level[root]!, high)) continue;
-      for (let page = root, level = pool.level[root]!; level > 0; level--) {
-        const entry = page * ENTRIES + tableIndex(level, high, low);
-        const state = pool.entries[entry * WORDS + STATE]!;
-        const child = state >>> CHILD_SHIFT;
-        if ((state & LINK) !== 0 && (pool.role[child]! & ROLE_DIRECT) === 0) {
-          page = child;
-          continue;
-        }
-        const global = (pool.entries[entry * WORDS + GUEST_LOW]! & ENTRY_GLOBAL) !== 0;
-        if (!onlyGlobal || global) pool.drop(entry);
-        break;
-      }
+  /**
+   * Where a page is remembered: the leaf, the link to its pieces, or the empty entry that the way ends at.
+   * @param comparing whether the way ends at a link too that the guest has changed
+   */
+  #find(space: AddressSpace, high: number, low: number, comparing: boolean): number {
+    const { entries, role, level: levels, tableWord } = this.#pool;
+    const { words } = this.#frames;
+    let page = this.#onlyRoot(space);
+    if (page === NOWHERE || !isCanonical(levels[page]!, high)) return NOWHERE;
+    for (let level = levels[page]!; ; level--) {
+      const index = tableIndex(level, high, low);
+      const entry = page * FULL + index;
+      const state = entries[entry * STRIDE + AT_STATE]!;
+      const child = state >>> TO_CHILD;
+      if ((state & IS_LINK) === 0 || (role[child]! & DIRECT) !== 0) return entry;
+      const word = tableWord[page]! + index * 2;
+      if (comparing && !standsFor(this.#pool, entry, words[word]!, words[word + 1]!)) return entry;
+      page = child;
     }
+  }
+
+  /**
+   * The topmost page that was used last; NONE before its first fill. Those of other roles are let go: whoever comes back to one
+   * compares all of it. Roles of a space change seldom, and to look for each page in the tables of all of them costs more.
+   */
+  #onlyRoot(space: AddressSpace): number {
+    const { roots, lastRoot } = space;
+    const root = roots.get(lastRoot) ?? NOWHERE;
+    if (roots.size > (root === NOWHERE ? 0 : 1))
+      for (const key of roots.keys()) if (key !== lastRoot) this.#spaces.letGo(space, key);
+    return root;
   }
 }

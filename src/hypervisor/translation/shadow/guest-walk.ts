@@ -17,6 +17,12 @@ const LEVELS = 6;
 /** Where flags cannot be set, no shadow entry is made: lazily set, they would be lost. */
 const FLAGGABLE = MAP_READ | MAP_WRITE;
 
+// Constants of this file alone, which V8 folds; an imported one it loads and checks at every use.
+const FRAME = MAP_FRAME;
+const MAPPED_BYTES = MAP_BYTES;
+const PRESENT = ENTRY_PRESENT;
+const IS_LARGE = ENTRY_LARGE;
+
 /**
  * Reads the guest's entries on the way to an address, from the topmost table to the leaf, and keeps them: shadow entries are
  * made from what was read, not from what stands there later. Changes nothing.
@@ -61,20 +67,20 @@ export class GuestWalk {
     this.levels = levelsOf(state);
     for (let level = this.levels; ; level--) {
       const index = tableIndex(level, high, low);
-      const mapped = table < MAP_BYTES ? map[table >>> 12]! : 0;
+      const mapped = table < MAPPED_BYTES ? map[table >>> 12]! : 0;
       if ((mapped & FLAGGABLE) !== FLAGGABLE) return false;
-      const word = ((mapped & MAP_FRAME) >>> 2) + index * 2;
+      const word = ((mapped & FRAME) >>> 2) + index * 2;
       const entryLow = words[word]!;
       const entryHigh = words[word + 1]!;
-      if ((entryLow & ENTRY_PRESENT) === 0 || (entryHigh & badHigh) !== 0) return false;
+      if ((entryLow & PRESENT) === 0 || (entryHigh & badHigh) !== 0) return false;
       this.table[level] = table / 8;
       this.low[level] = entryLow;
       this.high[level] = entryHigh;
       this.role[level] = role;
       role = narrowed(role, entryLow, entryHigh);
-      table = (entryHigh & ADDRESS_HIGH) * 2 ** 32 + ((entryLow & MAP_FRAME) >>> 0);
-      if (level > 1 && (entryLow & ENTRY_LARGE) === 0) continue;
-      if (level >= 4 || (entryLow & RESERVED_LOW[level]!) !== 0 || table >= MAP_BYTES) return false;
+      table = (entryHigh & ADDRESS_HIGH) * 2 ** 32 + ((entryLow & FRAME) >>> 0);
+      if (level > 1 && (entryLow & IS_LARGE) === 0) continue;
+      if (level >= 4 || (entryLow & RESERVED_LOW[level]!) !== 0 || table >= MAPPED_BYTES) return false;
       this.leafLevel = level;
       this.pageRole = role;
       const within = WITHIN[level]!;

@@ -12,10 +12,8 @@ import {
   STATE,
   WORDS,
 } from "./entry.ts";
-import type { ShadowPool } from "./pool.ts";
+import { GROUPS, type ShadowPool } from "./pool.ts";
 import { ROLE_DIRECT } from "./role.ts";
-
-const GROUPS = ENTRIES / 32;
 
 /**
  * Accessed and dirty flags that stand in shadow entries and not in the guest's tables yet. A flag is written when somebody is about

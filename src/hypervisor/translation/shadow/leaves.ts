@@ -50,6 +50,7 @@ export class Leaves {
    * @returns the leaf; -1, with nothing filled, where it is not so plain
    */
   fillPlain(page: number, index: number, needed: number, counters: ShadowCounters): number {
+    if (!this.#plain.isTouched(page, index)) return NONE;
     const most = this.#mostAhead(page);
     const filled = this.#plain.fill(page, index, ENTRIES, most + 1, needed);
     if (filled === 0) return NONE;

@@ -63,7 +63,7 @@ export interface ShadowOptions {
 export class ShadowPageTables {
   readonly frames: GuestFrames;
   readonly pool: ShadowPool;
-  readonly spaces = new AddressSpaces();
+  readonly spaces: AddressSpaces;
   readonly lazy: LazyFlags;
   readonly walk: GuestWalk;
   readonly ways: Ways;
@@ -88,6 +88,7 @@ export class ShadowPageTables {
     this.writes = options.writes ?? new TableWrites(frames.words.length / WORDS_OF_FRAME);
     this.maxPhysicalAddressBits = options.maxPhysicalAddressBits ?? MAX_PHYSICAL_ADDRESS_BITS;
     this.pool = new ShadowPool(guestFrames, budgetPages, this.writes);
+    this.spaces = new AddressSpaces(this.pool);
     this.lazy = new LazyFlags(this.pool, frames);
     this.walk = new GuestWalk(frames, this.maxPhysicalAddressBits);
     this.ways = new Ways(this.pool, frames);
@@ -222,7 +223,7 @@ export class ShadowPageTables {
     if (backing !== HOLE) {
       this.#leaves.place(entry, first, backing, allowed, write);
       pool.entries[entry * WORDS + STATE]! |= LARGE;
-      if (this.pages.anyTable(first)) pool.entries[entry * WORDS + STATE]! |= TABLE;
+      if (pool.anyTable(first)) pool.entries[entry * WORDS + STATE]! |= TABLE;
       counters.largePageTlbFills++;
       return entry;
     }

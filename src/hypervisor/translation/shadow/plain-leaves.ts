@@ -45,6 +45,11 @@ export class PlainLeaves {
     this.#map = frames.map;
   }
 
+  /** Whether the guest's entry behind one of level 1 is present and was accessed before; of most faults' it is not. */
+  isTouched(page: number, index: number): boolean {
+    return (this.#words[this.#pool.tableWord[page]! + index * 2]! & TOUCHED) === TOUCHED;
+  }
+
   /**
    * Fills entries of a shadow page of level 1 that has a guest table, those that are empty and plain: present, accessed, no
    * reserved bit, the frame mapped. Without the dirty flag they allow no write: the first one has to come by (rule 10).
@@ -57,7 +62,7 @@ export class PlainLeaves {
     const pool = this.#pool;
     const words = this.#words;
     const map = this.#map;
-    const { entries, occupied, mappers, marks } = pool;
+    const { entries, occupied, groups, mappers, marks } = pool;
     const now = pool.now | 0;
     const role = pool.role[page]!;
     const table = pool.tableWord[page]!;
@@ -109,6 +114,7 @@ export class PlainLeaves {
       if (entry >>> 5 !== group) {
         if (group >= 0) occupied[group]! |= bits;
         group = entry >>> 5;
+        groups[page]! |= 1 << (index >>> 5);
         bits = 0;
       }
       bits |= 1 << (entry & 31);

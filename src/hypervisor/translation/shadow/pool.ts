@@ -22,6 +22,8 @@ export const IN_TLB = 1 << 1;
 
 /** In place of the number of an entry or a page. */
 export const NONE = -1;
+/** Entries are told occupied or not by 32. */
+export const GROUPS = ENTRIES / 32;
 const FIRST_CAPACITY = 32;
 /** A link has 16 bits for the page it leads to. */
 const MOST_PAGES = 2 ** 16;
@@ -56,8 +58,9 @@ export class ShadowPool {
   /** Moves on whenever a link is taken out: a way through shadow pages that was found before may lead elsewhere now. */
   linkChanges = 0;
 
-  /** One bit for each entry that holds something, 16 words a page. */
+  /** One bit for each entry that holds something, 16 words a page; and by page, a bit for each of the words that may not be 0. */
   occupied = new Int32Array(0);
+  groups = new Uint16Array(0);
   /** By guest frame, the first of the leaves that map it, or NONE. */
   readonly mappers: Int32Array;
   /** By guest frame, how many shadow pages its tables have. */
@@ -70,6 +73,8 @@ export class ShadowPool {
   live = new Uint8Array(0);
   /** By page, the first of the links that lead to it, or NONE. */
   parents = new Int32Array(0);
+  /** By 2 MiB of guest frames, how many hold tables that are shadowed. */
+  readonly #tableFrames: Uint16Array;
   readonly #serials: { readonly now: number };
   readonly #byKey = new Map<number, number>();
   readonly #free: number[] = [];
@@ -85,6 +90,7 @@ export class ShadowPool {
     this.mappers = new Int32Array(guestFrames).fill(NONE);
     this.shadows = new Uint16Array(guestFrames);
     this.marks = new Uint8Array(guestFrames);
+    this.#tableFrames = new Uint16Array(guestFrames / ENTRIES);
     this.#grow(Math.min(FIRST_CAPACITY, this.budget));
   }
 
@@ -120,19 +126,26 @@ export class ShadowPool {
     this.base[page] = 0;
     this.exhausted[page] = 0;
     this.references[page] = 0;
-    this.shadows[source >>> 9]!++;
-    this.marks[source >>> 9]! |= IS_TABLE;
+    const frame = source >>> 9;
+    if (this.shadows[frame] === 0) {
+      this.marks[frame]! |= IS_TABLE;
+      this.#tableFrames[frame >>> 9]!++;
+    }
+    this.shadows[frame]!++;
     this.#byKey.set(keyOf(source, level, role, piece), page);
     return page;
   }
 
   /** Gives back a page that nothing leads to. */
   release(page: number): void {
-    for (let index = 0; index < ENTRIES; index++) this.drop(page * ENTRIES + index);
+    this.dropAll(page);
     this.#byKey.delete(keyOf(this.source[page]!, this.level[page]!, this.role[page]!, this.piece[page]!));
     const frame = this.source[page]! >>> 9;
     this.shadows[frame]! -= 1;
-    if (this.shadows[frame] === 0) this.marks[frame]! &= ~IS_TABLE;
+    if (this.shadows[frame] === 0) {
+      this.marks[frame]! &= ~IS_TABLE;
+      this.#tableFrames[frame >>> 9]! -= 1;
+    }
     this.live[page] = 0;
     this.#free.push(page);
     this.used--;
@@ -155,6 +168,11 @@ export class ShadowPool {
   /** Whether a guest frame holds a table that is shadowed. */
   isTable(guestFrame: number): boolean {
     return (this.marks[guestFrame]! & IS_TABLE) !== 0;
+  }
+
+  /** Whether one of 512 guest frames, from a multiple of 512 on, holds such a table. */
+  anyTable(firstGuestFrame: number): boolean {
+    return this.#tableFrames[firstGuestFrame >>> 9] !== 0;
   }
 
   /** The shadow pages of a guest table frame. */
@@ -199,7 +217,7 @@ export class ShadowPool {
     entries[at + GUEST_LOW] = guestLow;
     entries[at + GUEST_HIGH] = guestHigh;
     entries[at + FILLED_AT] = this.now | 0;
-    this.occupied[entry >>> 5]! |= 1 << (entry & 31);
+    this.#occupy(entry);
     this.#insert(this.mappers, guestFrame, entry);
   }
 
@@ -210,7 +228,7 @@ export class ShadowPool {
     entries[at + STATE] = LINK | (child << CHILD_SHIFT);
     entries[at + FILLED_AT] = this.now | 0;
     this.references[child]!++;
-    this.occupied[entry >>> 5]! |= 1 << (entry & 31);
+    this.#occupy(entry);
     this.#insert(this.parents, child, entry);
   }
 
@@ -232,7 +250,9 @@ export class ShadowPool {
   }
 
   dropAll(page: number): void {
-    for (let index = 0; index < ENTRIES; index++) this.drop(page * ENTRIES + index);
+    for (let group = page * GROUPS; group < (page + 1) * GROUPS; group++)
+      for (let left = this.occupied[group]!; left !== 0; left &= left - 1)
+        this.drop(group * 32 + 31 - Math.clz32(left & -left));
   }
 
   /** Takes out all links to a page. */
@@ -262,6 +282,11 @@ export class ShadowPool {
       if ((this.entries[entry * WORDS + STATE]! & LARGE) !== 0) this.entries[entry * WORDS + STATE]! |= TABLE;
   }
 
+  #occupy(entry: number): void {
+    this.occupied[entry >>> 5]! |= 1 << (entry & 31);
+    this.groups[entry >>> 9]! |= 1 << ((entry >>> 5) & (GROUPS - 1));
+  }
+
   #insert(heads: Int32Array, of: number, entry: number): void {
     const first = heads[of]!;
     const { entries } = this;
@@ -282,7 +307,8 @@ export class ShadowPool {
   #grow(capacity: number): void {
     const before = this.level.length;
     this.entries = grown(this.entries, new Int32Array(capacity * PAGE_WORDS));
-    this.occupied = grown(this.occupied, new Int32Array(capacity * (ENTRIES / 32)));
+    this.occupied = grown(this.occupied, new Int32Array(capacity * GROUPS));
+    this.groups = grown(this.groups, new Uint16Array(capacity));
     this.validatedAt = grown(this.validatedAt, new Float64Array(capacity));
     this.level = grown(this.level, new Uint8Array(capacity));
     this.role = grown(this.role, new Uint16Array(capacity));

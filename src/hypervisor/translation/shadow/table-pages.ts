@@ -6,7 +6,7 @@ import type { ShadowCounters } from "./counters.ts";
 import { ENTRIES } from "./entry.ts";
 import type { Flushes } from "./flushes.ts";
 import { type GuestWalk, levelsOf } from "./guest-walk.ts";
-import { IN_TLB, type ShadowPool } from "./pool.ts";
+import { IN_TLB, NONE, type ShadowPool } from "./pool.ts";
 import { ROLE_DIRECT, ROLES, rootRole } from "./role.ts";
 import type { Shootdown } from "./shootdown.ts";
 import type { Ways } from "./ways.ts";
@@ -30,9 +30,6 @@ export interface TablePagesOptions {
  * taken back when the budget is spent, with the address space that was left longest ago.
  */
 export class TablePages {
-  /** Moves on whenever topmost shadow pages were taken away: then nobody may go on from one it remembers. */
-  rootsVersion = 0;
-
   readonly #frames: GuestFrames;
   readonly #pool: ShadowPool;
   readonly #spaces: AddressSpaces;
@@ -41,6 +38,8 @@ export class TablePages {
   readonly #flushes: Flushes;
   readonly #writes: TableWrites;
   readonly #shootdown: Shootdown;
+  /** By 2 MiB of guest frames, whether a processor's TLB may hold them as one. */
+  readonly #largeInTlb: Uint8Array;
 
   constructor(options: TablePagesOptions) {
     this.#frames = options.frames;
@@ -51,6 +50,7 @@ export class TablePages {
     this.#flushes = options.flushes;
     this.#writes = options.writes;
     this.#shootdown = options.shootdown;
+    this.#largeInTlb = new Uint8Array(options.frames.map.length / ENTRIES);
   }
 
   /** Makes the address space of these control registers active for a processor: the one it was, if it is still known. */
@@ -62,7 +62,8 @@ export class TablePages {
 
   /** The topmost shadow page of a space for a role; -1 before its first fill. */
   root(space: AddressSpace, state: Readonly<PagingState>): number {
-    return space.roots.get(rootKey(levelsOf(state), rootRole(state))) ?? -1;
+    space.lastRoot = rootKey(levelsOf(state), rootRole(state));
+    return space.roots.get(space.lastRoot) ?? NONE;
   }
 
   /** A processor's TLB is to hold this guest frame. */
@@ -70,8 +71,9 @@ export class TablePages {
     this.#pool.marks[guestFrame]! |= IN_TLB;
   }
 
+  /** The same for 512 frames. */
   willCacheLarge(firstGuestFrame: number): void {
-    for (let piece = 0; piece < ENTRIES; piece++) this.willCache(firstGuestFrame + piece);
+    this.#largeInTlb[firstGuestFrame >>> 9] = 1;
   }
 
   /** A shadow page by its key. One that was there already may have missed flushes of the ways that lead to it now. */
@@ -105,28 +107,24 @@ export class TablePages {
     this.#writes.watch(this.#frames.map[frame]! >>> 12);
     this.#pool.markMappers(frame);
     const { marks } = this.#pool;
-    if ((marks[frame]! & IN_TLB) === 0) return;
+    if ((marks[frame]! & IN_TLB) === 0 && this.#largeInTlb[frame >>> 9] === 0) return;
     marks[frame]! &= ~IN_TLB;
+    this.#largeInTlb[frame >>> 9] = 0;
     this.#shootdown.all();
   }
 
-  anyTable(firstGuestFrame: number): boolean {
-    for (let frame = firstGuestFrame; frame < firstGuestFrame + ENTRIES; frame++)
-      if (this.#pool.isTable(frame)) return true;
-    return false;
-  }
-
   rootFor(space: AddressSpace, counters: ShadowCounters): number {
-    const pool = this.#pool;
     const walk = this.#walk;
     const role = walk.role[walk.levels]!;
     const key = rootKey(walk.levels, role);
     const known = space.roots.get(key);
     if (known !== undefined) return known;
-    const root = this.pageFor(walk.table[walk.levels]!, walk.levels, role, 0, 0, counters);
-    pool.references[root]!++;
-    space.roots.set(key, root);
-    this.rootsVersion++;
+    const source = walk.table[walk.levels]!;
+    const found = this.#pool.find(source, walk.levels, role, 0);
+    const root = found === NONE ? this.#newPage(source, walk.levels, role, 0, 0, counters) : found;
+    // The space has let it go before, and flushed pages since.
+    if (found !== NONE) this.#flushes.space(space);
+    this.#spaces.begin(space, key, root);
     return root;
   }
 
@@ -158,9 +156,7 @@ export class TablePages {
   }
 
   #unpin(space: AddressSpace): void {
-    for (const root of space.roots.values()) this.#pool.references[root]!--;
-    space.roots.clear();
-    this.rootsVersion++;
+    for (const key of space.roots.keys()) this.#spaces.letGo(space, key);
   }
 
   /** Takes a shadow page away from everything that leads to it. */
@@ -168,12 +164,7 @@ export class TablePages {
     this.#pool.dropAll(page);
     this.#pool.unlink(page);
     for (const space of this.#spaces)
-      for (const [key, root] of space.roots)
-        if (root === page) {
-          space.roots.delete(key);
-          this.#pool.references[page]!--;
-          this.rootsVersion++;
-        }
+      for (const [key, root] of space.roots) if (root === page) this.#spaces.letGo(space, key);
     if (this.#pool.references[page] === 0) this.#pool.release(page);
   }
 }

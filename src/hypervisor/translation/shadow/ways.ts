@@ -3,7 +3,7 @@ import type { AddressSpace } from "./address-spaces.ts";
 import type { ShadowCounters } from "./counters.ts";
 import { CHILD_SHIFT, ENTRIES, GUEST_FLAGS, GUEST_HIGH, GUEST_LOW, LINK, STATE, WORDS } from "./entry.ts";
 import { isCanonical } from "./guest-walk.ts";
-import { NONE, type ShadowPool } from "./pool.ts";
+import { GROUPS, NONE, type ShadowPool } from "./pool.ts";
 import { ROLE_DIRECT } from "./role.ts";
 
 // Constants of this file alone, which V8 folds; an imported one it loads and checks at every use.
@@ -11,10 +11,14 @@ const NOWHERE = NONE;
 const FULL = ENTRIES;
 const STRIDE = WORDS;
 const AT_STATE = STATE;
+const AT_LOW = GUEST_LOW;
+const AT_HIGH = GUEST_HIGH;
+const FLAGS = GUEST_FLAGS;
 const IS_LINK = LINK;
 const TO_CHILD = CHILD_SHIFT;
 const DIRECT = ROLE_DIRECT;
 const INDEX = 511;
+const GROUPS_OF_PAGE = GROUPS;
 
 /** Ways that are remembered, by 2 MiB of linear addresses; words of one: topmost page, address, changes of links, page. */
 const WAYS = 64;
@@ -121,19 +125,22 @@ export class Ways {
   validate(page: number, counters: ShadowCounters): void {
     const pool = this.#pool;
     const words = this.#words;
-    const { entries, occupied } = pool;
-    const direct = (pool.role[page]! & ROLE_DIRECT) !== 0;
+    const { entries, occupied, groups } = pool;
     const first = pool.tableWord[page]!;
-    const groups = ENTRIES / 32;
-    for (let group = page * groups; group < (page + 1) * groups; group++)
+    // Pieces are all made of one guest entry.
+    const others = (pool.role[page]! & DIRECT) !== 0 ? 0 : INDEX;
+    for (let some = groups[page]!; some !== 0; some &= some - 1) {
+      const group = page * GROUPS_OF_PAGE + 31 - Math.clz32(some & -some);
+      if (occupied[group] === 0) groups[page]! &= ~(some & -some);
       for (let left = occupied[group]!; left !== 0; left &= left - 1) {
         const entry = group * 32 + 31 - Math.clz32(left & -left);
-        const at = entry * WORDS;
-        const word = direct ? first : first + (entry & (ENTRIES - 1)) * 2;
-        if (words[word + 1] !== entries[at + GUEST_HIGH] || !stillExplains(words[word]!, entries[at + GUEST_LOW]!))
+        const at = entry * STRIDE;
+        const word = first + (entry & others) * 2;
+        if (words[word + 1] !== entries[at + AT_HIGH] || !stillExplains(words[word]!, entries[at + AT_LOW]!))
           pool.drop(entry);
-        else entries[at + GUEST_LOW] = words[word]!;
+        else entries[at + AT_LOW] = words[word]!;
       }
+    }
     pool.validatedAt[page] = this.now;
     pool.exhausted[page] = 0;
     counters.pageTableValidations++;
@@ -142,7 +149,7 @@ export class Ways {
 
 /** Whether a guest entry is what a shadow entry was made of; flags may have come on, but none gone. */
 function stillExplains(now: number, then: number): boolean {
-  return ((now ^ then) & ~GUEST_FLAGS) === 0 && (then & GUEST_FLAGS & ~now) === 0;
+  return ((now ^ then) & ~FLAGS) === 0 && (then & FLAGS & ~now) === 0;
 }
 
 function wayOf(high: number, low: number): number {
