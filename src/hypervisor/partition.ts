@@ -198,7 +198,7 @@ export class Partition implements Execution {
 
   /**
    * HvCallFlushVirtualAddressSpace: when it returns, no processor it names translates with what it was to forget.
-   * `inhibited` on an engine whose parent can hold flushes up: the guest calls again.
+   * `inhibited` while one of them may not be flushed (`inhibitFlushes`): the guest calls again.
    */
   flushAddressSpace(target: FlushTarget): FlushStatus {
     this.mustRun();
@@ -209,6 +209,20 @@ export class Partition implements Execution {
   flushAddressList(target: FlushTarget, list: readonly bigint[]): FlushListResult {
     this.mustRun();
     return this.#flushes.flushAddressList(target, list);
+  }
+
+  /**
+   * A processor's flush inhibition, which is the parent's to set: while it completes an instruction for the processor, no flush
+   * hypercall that names it is carried out.
+   */
+  inhibitFlushes(processor: number, on: boolean): void {
+    this.#mustExist();
+    if (this.processors[processor] === undefined)
+      throw new StopcodeError(
+        "hypervisor/processors",
+        `partition ${this.name} has processors 0 to ${this.processors.length - 1}, not ${processor}`,
+      );
+    this.#flushes.inhibition.set(processor, on);
   }
 
   /** What has happened in this partition so far, by the names of systems.md 1.2 where they have one. */

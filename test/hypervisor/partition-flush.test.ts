@@ -82,6 +82,21 @@ describe.each(["tlb", "shadow"] as const)("the flush hypercalls of a partition (
     expect(local.renewed(3)).toHaveLength(16);
   });
 
+  it("shadow paging 1.4/26: a processor whose flushes are inhibited holds a flush up that names it, and no other", () => {
+    const { partition, renewed } = cachedEverywhere(engine);
+    partition.inhibitFlushes(4, true);
+    expect(partition.flushAddressSpace(ALL)).toBe("inhibited");
+    expect(partition.flushAddressList(ALL, [0n])).toEqual({ status: "inhibited", done: 0 });
+    for (let processor = 0; processor < 8; processor++) expect(renewed(processor)).toEqual([]);
+    const others = { addressSpace: ROOT, flags: 0, processors: 0xefn };
+    expect(partition.flushAddressList(others, [2n])).toEqual({ status: "done", done: 1 });
+    expect([0, 4].map((processor) => renewed(processor))).toEqual([[0, 1, 2], []]);
+    partition.inhibitFlushes(4, false);
+    expect(partition.flushAddressSpace(ALL)).toBe("done");
+    for (let processor = 0; processor < 8; processor++) expect(renewed(processor)).toHaveLength(16);
+    expect(() => partition.inhibitFlushes(8, true)).toThrow("has processors 0 to 7, not 8");
+  });
+
   it("the address space of a flush has its process-context identifier, also where another is active", () => {
     const { partition, renewed } = cachedEverywhere(engine, { pcid: 5n });
     const [first] = partition.processors;

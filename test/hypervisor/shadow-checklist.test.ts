@@ -410,12 +410,12 @@ describe("shadow paging 1.4: shoot-down", () => {
   it("1.4/26: an inhibited processor holds up the flush, which does nothing until it is called again after", () => {
     const { move, renewed, calls } = cachedEverywhere();
     move();
-    calls.inhibit(4, true);
+    calls.inhibition.set(4, true);
     expect(calls.flushAddressSpace(all)).toBe("inhibited");
     expect(calls.flushAddressList(all, [0n])).toEqual({ status: "inhibited", done: 0 });
     expect(renewed()).toEqual([]);
     expect(calls.flushAddressSpace({ ...all, flags: 0, processors: 1n })).toBe("done");
-    calls.inhibit(4, false);
+    calls.inhibition.set(4, false);
     expect(calls.flushAddressSpace(all)).toBe("done");
     expect(renewed(4)).toHaveLength(16);
   });

@@ -13,16 +13,23 @@ export interface PageSizes {
 
 /**
  * Which 2 MiB regions of a partition's guest physical space can be large pages of the host. Each is looked at when it is asked
- * for and remembered until its part of the map changes: nothing is ever scanned to put large pages together again.
+ * for and remembered until its part of the map changes: nothing is ever scanned to put large pages together again. Of a region
+ * that was large, only what has changed since is looked at.
  */
 export class LargePages {
   readonly #map: Readonly<Int32Array>;
   readonly #verdicts: Uint8Array;
+  /** Pieces of a region that may not go with the first; from 0 where the first itself is in doubt. */
+  readonly #doubtFrom: Uint16Array;
+  readonly #doubtTo: Uint16Array;
 
   /** @param map the partition's, by guest frame: entries of frame-map.ts */
   constructor(map: Readonly<Int32Array>) {
     this.#map = map;
-    this.#verdicts = new Uint8Array(Math.ceil(map.length / LARGE_PAGE_FRAMES));
+    const regions = Math.ceil(map.length / LARGE_PAGE_FRAMES);
+    this.#verdicts = new Uint8Array(regions);
+    this.#doubtFrom = new Uint16Array(regions);
+    this.#doubtTo = new Uint16Array(regions).fill(LARGE_PAGE_FRAMES);
   }
 
   /**
@@ -32,15 +39,21 @@ export class LargePages {
    */
   backing(firstPage: number): number {
     const region = firstPage >>> 9;
-    let verdict = this.#verdicts[region]!;
-    if (verdict === UNKNOWN)
-      this.#verdicts[region] = verdict = promotionOf(21, this.#map, firstPage) === "large" ? LARGE : SMALL;
-    return verdict === LARGE ? this.#map[firstPage]! : HOLE;
+    if (this.#verdicts[region] === UNKNOWN) this.#look(region);
+    return this.#verdicts[region] === LARGE ? this.#map[firstPage]! : HOLE;
   }
 
   /** The map has changed for these pages: what was said of their regions no longer holds. */
   mapChanged(firstPage: number, pageCount: number): void {
-    this.#verdicts.fill(UNKNOWN, firstPage >>> 9, Math.floor((firstPage + pageCount - 1) / LARGE_PAGE_FRAMES) + 1);
+    const end = Math.min(firstPage + pageCount, this.#map.length);
+    for (let region = firstPage >>> 9; region * LARGE_PAGE_FRAMES < end; region++) {
+      const first = region * LARGE_PAGE_FRAMES;
+      const from = Math.max(firstPage - first, 0);
+      const to = from === 0 ? LARGE_PAGE_FRAMES : Math.min(end - first, LARGE_PAGE_FRAMES);
+      this.#verdicts[region] = UNKNOWN;
+      this.#doubtFrom[region] = Math.min(this.#doubtFrom[region]!, from);
+      this.#doubtTo[region] = Math.max(this.#doubtTo[region]!, to);
+    }
   }
 
   sizes(): PageSizes {
@@ -49,6 +62,15 @@ export class LargePages {
       if (this.backing(firstPage) !== HOLE) large++;
       else small += this.#mappedFrom(firstPage);
     return { large, small };
+  }
+
+  #look(region: number): void {
+    const from = Math.max(this.#doubtFrom[region]!, 1);
+    const isLarge = promotionOf(21, this.#map, region * LARGE_PAGE_FRAMES, from, this.#doubtTo[region]!) === "large";
+    this.#verdicts[region] = isLarge ? LARGE : SMALL;
+    if (!isLarge) return;
+    this.#doubtFrom[region] = LARGE_PAGE_FRAMES;
+    this.#doubtTo[region] = 0;
   }
 
   #mappedFrom(firstPage: number): number {

@@ -21,13 +21,21 @@ const BORDER = LARGE_PAGE_FRAMES - 1;
  * the host, and all have the same attributes.
  * @param map entries of frame-map.ts
  * @param firstPage the first of the 512 guest frames, a multiple of 512
+ * @param from of the pieces to look at, 1 to 512; all others are known to go with the first
+ * @param to the end of them
  */
-export function promotionOf(guestLeaf: GuestLeafShift, map: Readonly<Int32Array>, firstPage: number): Promotion {
+export function promotionOf(
+  guestLeaf: GuestLeafShift,
+  map: Readonly<Int32Array>,
+  firstPage: number,
+  from = 1,
+  to = LARGE_PAGE_FRAMES,
+): Promotion {
   if (guestLeaf === 12) return "guest-leaf";
   const first = map[firstPage] ?? HOLE;
   if (first === HOLE || firstPage + LARGE_PAGE_FRAMES > map.length) return "hole";
   if (((first >>> 12) & BORDER) !== 0) return "alignment";
-  for (let piece = 1; piece < LARGE_PAGE_FRAMES; piece++) {
+  for (let piece = from; piece < to; piece++) {
     const difference = map[firstPage + piece]! ^ (first | (piece << 12));
     if (difference === 0) continue;
     if (map[firstPage + piece] === HOLE) return "hole";

@@ -32,12 +32,32 @@ export interface FlushTarget {
   readonly processors: bigint;
 }
 
+/**
+ * Processors that may not be flushed: set while a processor's parent completes an instruction for it, so that no flush makes a
+ * promise about memory that is still being changed (systems.md 1.3). Callers that were told `inhibited` can be resumed when it is
+ * cleared.
+ */
+export class FlushInhibition {
+  readonly #processors = new Set<number>();
+
+  set(processor: number, on: boolean): void {
+    if (on) this.#processors.add(processor);
+    else this.#processors.delete(processor);
+  }
+
+  holdsUp(processors: readonly number[]): boolean {
+    return processors.some((processor) => this.#processors.has(processor));
+  }
+}
+
 /** The flush hypercalls of a partition, whatever its processors translate with. */
 export interface FlushHypercalls {
   /** HvCallFlushVirtualAddressSpace. */
   flushAddressSpace(target: FlushTarget): FlushStatus;
   /** HvCallFlushVirtualAddressList. Each entry is a linear address whose low 12 bits say how many pages more. */
   flushAddressList(target: FlushTarget, list: readonly bigint[]): FlushListResult;
+  /** Which processors hold flushes up. */
+  readonly inhibition: FlushInhibition;
   /** What the calls flushed, by the shipped names. */
   counters(): Readonly<Record<string, number>>;
 }

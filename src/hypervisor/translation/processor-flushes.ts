@@ -3,6 +3,7 @@ import {
   FLUSH_ALL_ADDRESS_SPACES,
   FLUSH_NON_GLOBAL_ONLY,
   type FlushHypercalls,
+  FlushInhibition,
   type FlushListResult,
   type FlushStatus,
   type FlushTarget,
@@ -24,6 +25,7 @@ export interface FlushedProcessor {
  * by INVLPG and INVPCID when it is asked by an interrupt.
  */
 export class ProcessorFlushes implements FlushHypercalls {
+  readonly inhibition = new FlushInhibition();
   readonly #processors: readonly FlushedProcessor[];
 
   constructor(processors: readonly FlushedProcessor[]) {
@@ -32,18 +34,22 @@ export class ProcessorFlushes implements FlushHypercalls {
 
   flushAddressSpace(target: FlushTarget): FlushStatus {
     if (!isFlushTarget("space", target, MAX_PHYSICAL_ADDRESS_BITS)) return "invalid-parameter";
+    const processors = namedProcessors(target, this.#processors.length);
+    if (this.inhibition.holdsUp(processors)) return "inhibited";
     // What is global belongs to every space: where it has to go, everything goes.
     const onlyOne = (target.flags & FLUSH_ALL_ADDRESS_SPACES) === 0 && (target.flags & FLUSH_NON_GLOBAL_ONLY) !== 0;
-    for (const processor of this.#named(target)) processor.forgetSpace(onlyOne ? target.addressSpace : null);
+    for (const index of processors) this.#processors[index]!.forgetSpace(onlyOne ? target.addressSpace : null);
     return "done";
   }
 
   flushAddressList(target: FlushTarget, list: readonly bigint[]): FlushListResult {
     if (!isFlushTarget("list", target, MAX_PHYSICAL_ADDRESS_BITS)) return { status: "invalid-parameter", done: 0 };
+    const processors = namedProcessors(target, this.#processors.length);
+    if (this.inhibition.holdsUp(processors)) return { status: "inhibited", done: 0 };
     const space = (target.flags & FLUSH_ALL_ADDRESS_SPACES) !== 0 ? null : target.addressSpace;
     for (const entry of list) {
       const { start, pages } = listedPages(entry);
-      for (const processor of this.#named(target)) processor.forgetPages(space, start, pages);
+      for (const index of processors) this.#processors[index]!.forgetPages(space, start, pages);
     }
     return { status: "done", done: list.length };
   }
@@ -51,9 +57,5 @@ export class ProcessorFlushes implements FlushHypercalls {
   /** None of its own: what a processor drops, its engine counts. */
   counters(): Readonly<Record<string, number>> {
     return {};
-  }
-
-  #named(target: FlushTarget): FlushedProcessor[] {
-    return namedProcessors(target, this.#processors.length).map((index) => this.#processors[index]!);
   }
 }

@@ -3,6 +3,7 @@ import { FLUSH_ALL, FLUSH_SPACE, highBit, lowBit } from "../flush-journal.ts";
 import {
   FLUSH_ALL_ADDRESS_SPACES,
   type FlushHypercalls,
+  FlushInhibition,
   type FlushListResult,
   type FlushStatus,
   type FlushTarget,
@@ -20,14 +21,14 @@ import type { LinearRange } from "./shootdown.ts";
 const WHOLE: LinearRange = { high: 0, low: 0, pages: 0 };
 
 /**
- * The flush hypercalls of a partition, and flush inhibition. When a call is done, no processor it named can translate with
+ * The flush hypercalls of a partition whose processors share tables. When a call is done, no processor it named can translate with
  * what it was to forget: the shadow tables are flushed before it returns, and each processor drops its own TLB's entries
  * before its next translation, without being woken for it.
  */
 export class FlushCalls implements FlushHypercalls {
+  readonly inhibition = new FlushInhibition();
   readonly #tables: ShadowPageTables;
   readonly #maxPhysicalAddressBits: number;
-  readonly #inhibited = new Set<number>();
   readonly #counters: ShadowCounters = shadowCounters();
 
   constructor(tables: ShadowPageTables, maxPhysicalAddressBits: number) {
@@ -35,20 +36,10 @@ export class FlushCalls implements FlushHypercalls {
     this.#maxPhysicalAddressBits = maxPhysicalAddressBits;
   }
 
-  /**
-   * Sets or clears a processor's flush inhibition: set while its parent completes an instruction for it, so that no flush
-   * makes a promise about memory that is still being changed. Callers that were told `inhibited` can be resumed when it is
-   * cleared.
-   */
-  inhibit(processor: number, on: boolean): void {
-    if (on) this.#inhibited.add(processor);
-    else this.#inhibited.delete(processor);
-  }
-
   flushAddressSpace(target: FlushTarget): FlushStatus {
     if (!isFlushTarget("space", target, this.#maxPhysicalAddressBits)) return "invalid-parameter";
     const processors = namedProcessors(target, this.#tables.shootdown.processors);
-    if (this.#isInhibited(processors)) return "inhibited";
+    if (this.inhibition.holdsUp(processors)) return "inhibited";
     this.#record(target, processors, WHOLE);
     if ((target.flags & FLUSH_ALL_ADDRESS_SPACES) !== 0) {
       this.#counters.addressDomainFlushes++;
@@ -64,7 +55,7 @@ export class FlushCalls implements FlushHypercalls {
   flushAddressList(target: FlushTarget, list: readonly bigint[]): FlushListResult {
     if (!isFlushTarget("list", target, this.#maxPhysicalAddressBits)) return { status: "invalid-parameter", done: 0 };
     const processors = namedProcessors(target, this.#tables.shootdown.processors);
-    if (this.#isInhibited(processors)) return { status: "inhibited", done: 0 };
+    if (this.inhibition.holdsUp(processors)) return { status: "inhibited", done: 0 };
     const spaces = this.#spacesOf(target);
     for (const entry of list) {
       const range = rangeOf(entry);
@@ -103,10 +94,6 @@ export class FlushCalls implements FlushHypercalls {
     }
     const { high, low, pages } = range;
     this.#tables.flushes.journal.record(scope, of, high, low, pages, processorsLow, processorsHigh);
-  }
-
-  #isInhibited(processors: readonly number[]): boolean {
-    return processors.some((processor) => this.#inhibited.has(processor));
   }
 
   /** Of one address space, its space; of all, all. A space the virtual TLB does not know has nothing to flush. */

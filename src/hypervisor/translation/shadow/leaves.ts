@@ -88,18 +88,20 @@ export class Leaves {
   #fillPieces(page: number, from: number, to: number, most: number): number {
     const pool = this.#pool;
     const walk = this.#walk;
+    const { map } = this.#frames;
     const low = walk.low[walk.leafLevel]!;
     const high = walk.high[walk.leafLevel]!;
     if ((low & ENTRY_ACCESSED) === 0) return 0;
+    const allowed = allowedAccesses(walk.pageRole) & ((low & ENTRY_DIRTY) === 0 ? ~WRITES : -1);
+    const state = pageState(low, walk.pageRole);
+    const base = pool.base[page]!;
     let filled = 0;
     for (let index = from; index < to && filled < most; index++) {
       const entry = page * ENTRIES + index;
-      const guestFrame = pool.base[page]! + index;
-      const mapEntry = this.#frames.map[guestFrame]!;
+      const mapEntry = map[base + index]!;
       if (pool.entries[entry * WORDS] !== 0 || mapEntry === HOLE) continue;
-      let bits = allowedAccesses(walk.pageRole) & mapAllows(mapEntry);
-      if ((low & ENTRY_DIRTY) === 0) bits &= ~WRITES;
-      pool.setLeaf(entry, guestFrame, (mapEntry & MAP_FRAME) | bits, pageState(low, walk.pageRole), low, high);
+      const translation = (mapEntry & MAP_FRAME) | (allowed & mapAllows(mapEntry));
+      pool.setLeaf(entry, base + index, translation, state, low, high);
       filled++;
     }
     return filled;
