@@ -8,12 +8,11 @@ import {
   type Progress,
 } from "../archive/index.ts";
 import { hex, StopcodeError } from "../binary/index.ts";
-import { elfVmcore } from "../dumpfile/index.ts";
 import type { ArmedCheck, CrashNotice, Host, HostPartition } from "../host/index.ts";
-import { checkRecipients, sealingOverhead, sealStream } from "../seal/index.ts";
-import { dumpOf, type PlannedDump, pagesOf } from "./dump-of.ts";
+import { checkRecipients } from "../seal/index.ts";
+import { dumpOf, pagesOf } from "./dump-of.ts";
 import { choosePages } from "./page-choice.ts";
-import { pagesIn } from "./page-runs.ts";
+import { addSealed, plannedSeal, sealedBytes, withoutRecipient } from "./private-pages.ts";
 
 export interface CollectOptions {
   /** The archive's folder; made where it is missing. */
@@ -63,7 +62,7 @@ export async function collect(host: Host, notice: CrashNotice, options: CollectO
     boot: options.boot,
     stopCode: { code: hex(notice.stopCode), parameters: notice.parameters.map((parameter) => hex(parameter)) },
     dump: null,
-    sealed: null,
+    sealed: [],
     skipped: stateless,
     armed: options.armed.map(({ check, target }) => ({ check, target })),
   };
@@ -78,12 +77,7 @@ export async function collect(host: Host, notice: CrashNotice, options: CollectO
   return collected(folder, {
     ...descriptor,
     dump: { file: dump.file, format: dump.format, pages: dump.image.pages, memoryBytes: partition.memoryBytes },
-    sealed: sealed && {
-      file: SEALED_FILE,
-      pages: sealed.image.pages,
-      recipients: [...sealed.recipients],
-      runs: [...sealed.runs],
-    },
+    sealed: sealed === null ? [] : [sealed.seal],
     skipped: [...stateless, ...leftOut],
   });
 }
@@ -115,21 +109,14 @@ async function planned(host: Host, { name, policy }: HostPartition) {
     processors: host.processors(name),
     pages: pagesOf(memory, choice.open),
   });
-  const privatePages = pagesIn(choice.private);
-  const pages = pagesOf(memory, choice.private);
+  const hasPrivate = choice.private.length > 0;
   const sealed =
-    privatePages > 0 && recipients.length > 0
-      ? { image: elfVmcore({ processors: [], notes: [], pages }), recipients, runs: choice.private }
+    hasPrivate && recipients.length > 0
+      ? plannedSeal(SEALED_FILE, { partition: name, recipients }, pagesOf(memory, choice.private))
       : null;
-  const leftOut =
-    privatePages > 0 && sealed === null
-      ? [{ partition: name, reason: `no recipient: ${privatePages} private pages are not kept` }]
-      : [];
-  return { dump, sealed, leftOut, bytes: dump.image.bytes + sealedBytes(sealed) };
+  const leftOut = hasPrivate && sealed === null ? [withoutRecipient(name, choice.private)] : [];
+  return { dump, sealed, leftOut, bytes: dump.image.bytes + (sealed === null ? 0 : sealedBytes(sealed)) };
 }
-
-const sealedBytes = (sealed: { image: PlannedDump["image"]; recipients: readonly string[] } | null): number =>
-  sealed === null ? 0 : sealed.image.bytes + sealingOverhead(sealed.image.bytes, sealed.recipients.length);
 
 async function writePages(folder: CrashFolder, plan: Plan, onProgress: (progress: Progress) => void): Promise<void> {
   const { dump, sealed, bytes: totalBytes } = plan;
@@ -137,8 +124,7 @@ async function writePages(folder: CrashFolder, plan: Plan, onProgress: (progress
     onProgress({ phase, bytes: before + bytes, totalBytes });
   await folder.addStream(dump.file, dump.image.chunks(), tell(`writing ${dump.file}`, 0));
   if (sealed === null) return;
-  const chunks = sealStream(sealed.image.chunks(), sealed.recipients);
-  await folder.addStream(SEALED_FILE, chunks, tell(`sealing ${SEALED_FILE}`, dump.image.bytes));
+  await addSealed(folder, sealed, tell(`sealing ${SEALED_FILE}`, dump.image.bytes));
 }
 
 /** The crash as it is handed on, its folder still open. */

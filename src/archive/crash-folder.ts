@@ -68,7 +68,7 @@ class FolderWriter implements CrashFolder {
   }
 
   finish(fields: ManifestFields): Manifest {
-    const document = manifest.parse({ schema: "stopcode/crash/1", id: this.id, ...fields, files: this.#files });
+    const document = manifest.parse({ schema: "stopcode/crash/2", id: this.id, ...fields, files: this.#files });
     const path = join(this.path, MANIFEST);
     const partial = `${path}.partial`;
     onDisk("writing the manifest", path, () => {

@@ -4,7 +4,7 @@ export { isCrashId, newCrashId } from "./crash-id.ts";
 export { syncFolder } from "./disk.ts";
 export type { WritableFormat } from "./image-of.ts";
 export { type DumpInfo, dumpInfo } from "./info.ts";
-export { MANIFEST, type Manifest, manifest } from "./manifest.ts";
+export { MANIFEST, type Manifest, manifest, type Seal, sealedPages } from "./manifest.ts";
 export { type Crash, type IncompleteCrash, listCrashes, openCrash } from "./open.ts";
 export type { VerifyProblem } from "./problem.ts";
 export type { Progress } from "./progress.ts";

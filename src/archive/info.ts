@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { PAGE_SIZE, StopcodeError } from "../binary/index.ts";
 import type { Architecture, DumpFormat, DumpProblem } from "../dumpfile/index.ts";
 import { onDisk } from "./disk.ts";
-import { MANIFEST } from "./manifest.ts";
+import { MANIFEST, sealedPages } from "./manifest.ts";
 import { openCrash } from "./open.ts";
 
 /** The document of `dump info --json`. */
@@ -74,8 +74,9 @@ function sealedBeside(file: string): Pick<DumpInfo, "sealed" | "problems"> {
   if (!existsSync(join(dirname(file), MANIFEST))) return none;
   try {
     const { dump, sealed } = openCrash(dirname(file)).manifest;
-    if (!sealed || dump?.file !== basename(file)) return none;
-    return { sealed: { pages: sealed.pages, recipients: sealed.recipients }, problems: [] };
+    if (sealed.length === 0 || dump?.file !== basename(file)) return none;
+    const recipients = [...new Set(sealed.flatMap((seal) => seal.recipients))];
+    return { sealed: { pages: sealedPages({ sealed }), recipients }, problems: [] };
   } catch (error) {
     if (!(error instanceof StopcodeError)) throw error;
     return { sealed: null, problems: [{ code: "manifest", message: error.message, offset: null }] };

@@ -3,7 +3,7 @@ import { basename, join, resolve } from "node:path";
 import { StopcodeError } from "../binary/index.ts";
 import { isCrashId } from "./crash-id.ts";
 import { onDisk } from "./disk.ts";
-import { MANIFEST, type Manifest, manifest } from "./manifest.ts";
+import { MANIFEST, type Manifest, storedManifest } from "./manifest.ts";
 
 /** A crash folder whose manifest stands and is sound. Whether its files still are what the manifest says, `verify` finds out. */
 export interface Crash {
@@ -11,8 +11,6 @@ export interface Crash {
   readonly manifest: Manifest;
   /** Null for a crash without pages. */
   readonly dumpPath: string | null;
-  /** Null when nothing was sealed. */
-  readonly sealedPath: string | null;
 }
 
 /** A folder in the archive whose writer has not finished, or never will. */
@@ -38,7 +36,6 @@ export function openCrash(folder: string): Crash {
     folder: path,
     manifest: document,
     dumpPath: document.dump && join(path, document.dump.file),
-    sealedPath: document.sealed && join(path, document.sealed.file),
   };
 }
 
@@ -88,7 +85,7 @@ function readManifest(file: string): Manifest {
   } catch (cause) {
     throw broken((cause as Error).message, cause);
   }
-  const parsed = manifest.safeParse(document);
+  const parsed = storedManifest.safeParse(document);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw broken(`${issue?.path.join(".") || "the document"}: ${issue?.message}`);

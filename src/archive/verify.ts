@@ -5,7 +5,7 @@ import { StopcodeError } from "../binary/index.ts";
 import { inspectSealed } from "../seal/index.ts";
 import { ioError, onDisk } from "./disk.ts";
 import { dumpProblems } from "./dump-pages.ts";
-import { MANIFEST, type Manifest, type ManifestFile } from "./manifest.ts";
+import { MANIFEST, type ManifestFile, type Seal } from "./manifest.ts";
 import { type Crash, openCrash } from "./open.ts";
 import type { VerifyProblem } from "./problem.ts";
 import type { Progress, ProgressOption } from "./progress.ts";
@@ -61,14 +61,14 @@ export async function verifyCrash(path: string, { onProgress = () => {} }: Progr
     ...nameProblems(crash),
     ...(await contentProblems(folder, manifest.files, bytes, onProgress)),
     ...(await pageCountProblems(crash)),
-    ...sealedProblems(crash),
+    ...manifest.sealed.flatMap((seal) => sealedProblems(folder, seal)),
   ];
   return answer(manifest.files.length, bytes, problems);
 }
 
 function nameProblems({ folder, manifest }: Crash): VerifyProblem[] {
   const listed = new Set([MANIFEST, ...manifest.files.map((file) => file.name)]);
-  const named = [manifest.dump?.file, manifest.sealed?.file].filter((name) => name !== undefined);
+  const named = [...(manifest.dump ? [manifest.dump] : []), ...manifest.sealed].map(({ file }) => file);
   const problem = (code: string, file: string, message: string) => ({ code, file, message, offset: null });
   return [
     ...(basename(folder) === manifest.id
@@ -141,13 +141,14 @@ async function pageCountProblems({ manifest: { dump }, dumpPath }: Crash): Promi
   return dumpProblems(dumpPath, dump.file, null, dump);
 }
 
-function sealedProblems({ manifest: { sealed }, sealedPath }: Crash): VerifyProblem[] {
-  if (!sealed || !sealedPath || !existsSync(sealedPath)) return [];
+function sealedProblems(folder: string, sealed: Seal): VerifyProblem[] {
+  const path = join(folder, sealed.file);
+  if (!existsSync(path)) return [];
   const problem = (code: string, message: string, offset: number | null = null): VerifyProblem[] => [
     { code, message, file: sealed.file, offset },
   ];
   try {
-    const { stanzas, plaintextBytes } = inspectSealed(sealedPath);
+    const { stanzas, plaintextBytes } = inspectSealed(path);
     if (stanzas.length !== sealed.recipients.length)
       return problem(
         "sealed-recipients",
@@ -162,4 +163,4 @@ function sealedProblems({ manifest: { sealed }, sealedPath }: Crash): VerifyProb
   }
 }
 
-const pagesIn = ({ runs }: NonNullable<Manifest["sealed"]>) => runs.reduce((sum, run) => sum + run.pageCount, 0);
+const pagesIn = ({ runs }: Seal) => runs.reduce((sum, run) => sum + run.pageCount, 0);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Facts } from "../analysis/index.ts";
-import type { Manifest } from "../archive/index.ts";
+import { type Manifest, sealedPages } from "../archive/index.ts";
 import type { Finding } from "../rules/index.ts";
 
 /** One crash in the history. Everything in it can be derived again from the crash folder. */
@@ -46,6 +46,6 @@ export function rowOf(manifest: Manifest, facts: Facts | null, findings: readonl
     culprit: best?.culprit.name ?? null,
     verdict: best?.verdict ?? null,
     pages: manifest.dump?.pages ?? null,
-    sealedPages: manifest.sealed?.pages ?? null,
+    sealedPages: manifest.sealed.length === 0 ? null : sealedPages(manifest),
   };
 }

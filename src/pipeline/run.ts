@@ -1,5 +1,6 @@
 import { collect, collectMachine, type Progress } from "../agent/index.ts";
 import { stopCodeName } from "../analysis/index.ts";
+import { sealedPages } from "../archive/index.ts";
 import { hex } from "../binary/index.ts";
 import { CrashHistory, type HistoryRow } from "../history/index.ts";
 import {
@@ -218,7 +219,7 @@ class Run {
         partition: manifest.partition,
         folder,
         pages: manifest.dump?.pages ?? 0,
-        sealedPages: manifest.sealed?.pages ?? 0,
+        sealedPages: sealedPages(manifest),
         skipped: manifest.skipped,
       })),
     };

@@ -29,8 +29,8 @@ export function verifyScreen({ whole, kind, files, bytes, problems, path }: Veri
 }
 
 /** Where the private pages went. */
-export function unsealScreen({ pages, bytes, file }: Unsealed): string {
-  return `  ${counted(pages, "private page")}, ${size(bytes)}: ${bold(file)}`;
+export function unsealScreen({ pages, partition, bytes, file }: Unsealed): string {
+  return `  ${counted(pages, "private page")} of ${partition}, ${size(bytes)}: ${bold(file)}`;
 }
 
 /** What was written, and where. */

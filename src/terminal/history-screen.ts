@@ -34,7 +34,10 @@ export function crashScreen(crash: CrashDocument): string {
     ...(crash.facts ? [factsScreen(crash.facts)] : []),
     "",
     ...crash.findings.flatMap((finding) => [...findingLines(finding), ""]),
-    ...(sealed ? [`  sealed    ${counted(sealed.pages, "page")} for ${sealed.recipients.join(", ")}`] : []),
+    ...sealed.map(
+      ({ partition, pages, recipients }) =>
+        `  sealed    ${partition}: ${counted(pages, "page")} for ${recipients.join(", ")}`,
+    ),
     ...skipped.map(({ partition, reason }) => `  skipped   ${partition}: ${reason}`),
     `  folder    ${crash.folder}`,
     ...columns(files, [1]).map((line) => `            ${line}`),

@@ -79,10 +79,11 @@ function lines(event: Exclude<RunEvent, { kind: "progress" }>): string[] {
 
 function recordedLines({ crash, seconds }: Extract<RunEvent, { kind: "recorded" }>): string[] {
   const { manifest, diagnosis } = crash;
-  const owners = manifest.sealed?.recipients.length ?? 0;
+  const sealedPages = manifest.sealed.reduce((sum, { pages }) => sum + pages, 0);
+  const owners = new Set(manifest.sealed.flatMap(({ recipients }) => recipients)).size;
   const parts = [
     manifest.dump ? counted(manifest.dump.pages, "page") : "no pages",
-    manifest.sealed && `${count(manifest.sealed.pages)} sealed for ${counted(owners, "owner")}`,
+    sealedPages > 0 && `${count(sealedPages)} sealed for ${counted(owners, "owner")}`,
     ...manifest.skipped.map(({ partition, reason }) => `${partition} skipped (${reason})`),
     duration(seconds),
   ];

@@ -93,8 +93,10 @@ describe("the dump of a machine whose hypervisor failed", () => {
       }
     expect(wrong).toEqual([]);
     expect(manifest.dump).toMatchObject({ pages: kept.size, memoryBytes: 96 * 2 ** 20, format: "elf-vmcore" });
+    expect(manifest.sealed.map(({ partition, pages }) => [partition, pages])).toEqual([
+      ["till", inside(byName.get("till")!.privateFrames).size],
+    ]);
     expect(manifest.skipped).toEqual([
-      { partition: "till", reason: `${inside(byName.get("till")!.privateFrames).size} private pages are not kept` },
       { partition: "scratch", reason: "stateless" },
       { partition: "free memory", reason: `${free} pages that nobody has` },
     ]);

@@ -108,7 +108,7 @@ describe("failure management 2.7/1: the dump is made from outside while the fail
       boot: 1,
       stopCode: { code: "0x3f", parameters: ["0x0", "0x4", "0x2", "0xfffff80000001000"] },
       dump: { file: "memory.dmp", format: "windows-bitmap", pages: 768, memoryBytes: 1024 * PAGE_SIZE },
-      sealed: null,
+      sealed: [],
       skipped: [],
     });
     dump.close();
@@ -152,16 +152,19 @@ describe("failure management 2.7/8: private pages are in the crash under seal on
       for (const page of [0, 15, 24, 499, 768, 899, 903, 1023])
         expect(Buffer.compare(dump.memory.read(page * PAGE_SIZE, PAGE_SIZE), pageOf(web, page))).toBe(0);
       dump.close();
-      expect(manifest.sealed).toEqual({
-        file: "private.age",
-        pages: KEPT.length,
-        recipients: [owner.recipient, other.recipient],
-        runs: [
-          { firstPage: 16, pageCount: 8 },
-          { firstPage: 500, pageCount: 12 },
-          { firstPage: 900, pageCount: 3 },
-        ],
-      });
+      expect(manifest.sealed).toEqual([
+        {
+          file: "private.age",
+          partition: "web",
+          pages: KEPT.length,
+          recipients: [owner.recipient, other.recipient],
+          runs: [
+            { firstPage: 16, pageCount: 8 },
+            { firstPage: 500, pageCount: 12 },
+            { firstPage: 900, pageCount: 3 },
+          ],
+        },
+      ]);
     },
   );
 
@@ -205,7 +208,7 @@ describe("failure management 2.7/8: private pages are in the crash under seal on
     const { folder: path, manifest } = await collectWhole(new MemoryHost(web));
     for (const { name, bytes } of filesOf(path)) expect([name, bytes.indexOf(canary)]).toEqual([name, -1]);
     expect(existsSync(join(path, "private.age"))).toBe(false);
-    expect(manifest.sealed).toBeNull();
+    expect(manifest.sealed).toEqual([]);
     expect(manifest.skipped).toEqual([{ partition: "web", reason: "no recipient: 23 private pages are not kept" }]);
   });
 
@@ -254,7 +257,7 @@ describe("failure management 2.7/10: a stateless partition leaves its descriptor
     expect(dumpPath).toBeNull();
     expect(manifest).toMatchObject({
       dump: null,
-      sealed: null,
+      sealed: [],
       partition: "web",
       stopCode: { code: "0x3f" },
       skipped: [{ partition: "web", reason: "stateless" }],
@@ -318,7 +321,7 @@ describe("what the policy and the guest leave open", () => {
     dump.close();
     expect(held).toEqual(expected);
     expect(expected.length).toBeLessThan(768 - KEPT.length);
-    expect(manifest.sealed?.pages).toBe(KEPT.length);
+    expect(manifest.sealed[0]?.pages).toBe(KEPT.length);
   });
 
   it.each([
@@ -365,7 +368,7 @@ describe("what the policy and the guest leave open", () => {
     ];
     const { web } = withCanaries({ privatePages: all });
     const { manifest } = await collectWhole(new MemoryHost(web));
-    expect([manifest.dump?.pages, manifest.sealed?.pages]).toEqual([0, 768]);
+    expect([manifest.dump?.pages, manifest.sealed[0]?.pages]).toEqual([0, 768]);
   });
 });
 

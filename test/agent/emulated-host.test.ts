@@ -66,7 +66,7 @@ describe("a crash of the emulated host with two owners", () => {
         expect(Buffer.from(memory.read(address!, bytes!)).equals(elf.subarray(offset!, offset! + bytes!))).toBe(true);
         pages += bytes! / 4096;
       }
-      expect(pages).toBe(manifest.sealed?.pages);
+      expect(pages).toBe(manifest.sealed[0]?.pages);
       expect(elf.includes(secret)).toBe(true);
     },
   );
@@ -131,7 +131,7 @@ partitions:
     expect(manifest).toMatchObject({
       partition: "cache",
       dump: null,
-      sealed: null,
+      sealed: [],
       stopCode: { code: "0xd1" },
       skipped: [{ partition: "cache", reason: "stateless" }],
     });

@@ -74,7 +74,7 @@ describe("what must be on the disk before what, as the system saw it", () => {
       .trim()
       .split("\n")
       .map((line) => line.replaceAll(home, "HOME").replaceAll(id, "ID"))
-      .map((line) => line.replace(/^\d+ (\w+)\((?:\d+<(.*)>|"(.*)", "(.*)")\) += 0$/, "$1 $2$3 $4").trim());
+      .map((line) => line.replace(/^\d+ +(\w+)\((?:\d+<(.*)>|"(.*)", "(.*)")\) += 0$/, "$1 $2$3 $4").trim());
     expect(calls).toEqual([
       "fsync HOME/ID/console.log",
       "fsync HOME/ID/memory.dmp",

@@ -58,12 +58,15 @@ const fields = (over: Partial<ManifestFields> = {}): ManifestFields => ({
   boot: 1,
   stopCode: null,
   dump: { file: "vmcore.elf", format: "elf-vmcore", pages: 300, memoryBytes: 400 * PAGE_SIZE },
-  sealed: {
-    file: "private.age",
-    pages: 100,
-    recipients: [owner.recipient],
-    runs: [{ firstPage: 300, pageCount: 100 }],
-  },
+  sealed: [
+    {
+      file: "private.age",
+      partition: "web",
+      pages: 100,
+      recipients: [owner.recipient],
+      runs: [{ firstPage: 300, pageCount: 100 }],
+    },
+  ],
   skipped: [],
   armed: [],
   ...over,
@@ -125,7 +128,7 @@ describe("a crash folder", () => {
       complete: [],
       incomplete: [{ id: crash.id, folder: crash.path, reason: expect.stringMatching(/holds vmcore\.elf/) }],
     });
-    const manifest = crash.finish(fields({ sealed: null }));
+    const manifest = crash.finish(fields({ sealed: [] }));
     expect(listCrashes(home)).toEqual({ complete: [{ id: crash.id, folder: crash.path }], incomplete: [] });
     const bytes = readFileSync(join(crash.path, "vmcore.elf"));
     const sha256 = createHash("sha256").update(bytes).digest("hex");
@@ -134,7 +137,6 @@ describe("a crash folder", () => {
       folder: crash.path,
       manifest,
       dumpPath: join(crash.path, "vmcore.elf"),
-      sealedPath: null,
     });
   });
 
@@ -300,11 +302,24 @@ describe("verifying", () => {
   });
 
   it("sees a sealed file that is none, or not for those or not with the pages that the manifest names", async () => {
-    const sealed = fields().sealed!;
-    const seen = (over: Partial<typeof sealed>) => changed(() => {}, { sealed: { ...sealed, ...over } });
+    const [sealed] = fields().sealed;
+    const seen = (over: Partial<typeof sealed>) => changed(() => {}, { sealed: [{ ...sealed!, ...over }] });
     expect(await seen({ recipients: [owner.recipient, "age1more"] })).toEqual([["sealed-recipients", "private.age"]]);
     expect(await seen({ pages: 101 })).toEqual([["sealed-size", "private.age"]]);
     expect(await seen({ file: "facts.json" })).toEqual([["sealed-unreadable", "facts.json"]]);
+  });
+
+  it("reads a manifest of version 1, which had one seal or none", async () => {
+    const [{ partition, ...seal }] = fields().sealed as [ManifestFields["sealed"][number]];
+    for (const sealed of [seal, null]) {
+      const { path } = await wholeCrash(newHome());
+      const file = join(path, "crash.json");
+      const document = JSON.parse(readFileSync(file, "utf8"));
+      writeFileSync(file, JSON.stringify({ ...document, schema: "stopcode/crash/1", sealed }));
+      const { manifest } = openCrash(path);
+      expect(manifest).toEqual({ ...document, sealed: sealed === null ? [] : [{ partition: "web", ...seal }] });
+    }
+    expect(partition).toBe("web");
   });
 
   it("says of a path that is not there that it is not there", async () => {
@@ -356,7 +371,7 @@ describe("info", () => {
 
   it("says why a crash without pages has none", async () => {
     const crash = createCrashFolder(newHome(), newCrashId(at, "cache"), 0);
-    crash.finish(fields({ dump: null, sealed: null, skipped: [{ partition: "cache", reason: "stateless" }] }));
+    crash.finish(fields({ dump: null, sealed: [], skipped: [{ partition: "cache", reason: "stateless" }] }));
     await expect(dumpInfo(crash.path)).rejects.toMatchObject({ code: "archive/no-dump", hint: "cache: stateless" });
   });
 });
@@ -402,7 +417,7 @@ describe("unsealing", () => {
 
   it("says so where nothing was sealed", async () => {
     const crash = createCrashFolder(newHome(), newCrashId(at, "web"), 0);
-    crash.finish(fields({ dump: null, sealed: null }));
+    crash.finish(fields({ dump: null, sealed: [] }));
     const work = unsealCrash(crash.path, { identityFiles: [owner.file], target: join(folder, "none.elf") });
     await expect(work).rejects.toMatchObject({ code: "archive/nothing-sealed", exitCode: 3 });
   });

@@ -27,7 +27,7 @@ beforeAll(() => {
     const stopCode = { code: "0x3f", parameters: [] };
     crash.finish({
       ...{ at: at.toISOString(), host: "lab", partition: "web", boot: n + 1, stopCode },
-      ...{ dump: null, sealed: null, skipped: [], armed: [] },
+      ...{ dump: null, sealed: [], skipped: [], armed: [] },
     });
     ids.push(crash.id);
   }

@@ -132,7 +132,7 @@ describe("a hypervisor's crash, asked about afterwards", () => {
   it("the screen of the run shows it like a partition's", () => {
     for (const line of [
       /boot 1 .*hypervisor stopped at \d+\.\d s +0x20001 HYPERVISOR_ERROR/,
-      /dump +[\d,]+ pages · till skipped \(\d+ private pages are not kept\) · scratch skipped \(stateless\)/,
+      /dump +[\d,]+ pages · [\d,]+ sealed for 1 owner · scratch skipped \(stateless\)/,
       /verdict +identified: a lost flush: /,
       /hypervisor: translation flushes identified/,
     ])
