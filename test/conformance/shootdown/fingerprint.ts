@@ -1,11 +1,11 @@
+import { MAP_FRAME } from "../../../src/hypervisor/frame-map.ts";
 import { GUEST_FLAGS, GUEST_LOW, PENDING, STATE, WORDS } from "../../../src/hypervisor/translation/shadow/entry.ts";
-import { WRITES } from "../../../src/hypervisor/translation/shadow/role.ts";
 import type { ShootdownMachine } from "./machine.ts";
 import type { Observed } from "./step.ts";
 
 const WRITABLE = 2;
-const LEAVES = 2 ** 7;
-const ENTRIES_OF_GUEST = 2 ** 4;
+/** Frames of a page come in pairs: the first has an even number. */
+const SECOND_FRAME = 1 << 12;
 
 /** One thing that later behaviour depends on: so many values it has, and which it is. */
 interface Component {
@@ -50,19 +50,15 @@ function ofProcessors(machine: ShootdownMachine, { processor, space, page }: Obs
     values: 3,
     read: () => machine.cached(processor, space, page, write),
   });
-  const atHand = (write: boolean): Component => ({
-    name: `at hand for ${write ? "writes" : "reads"}`,
-    values: 2,
-    read: () => (isIn(processor) && machine.isAtHand(processor, page, write) ? 1 : 0),
-  });
+  const guest = () => machine.guestEntry(space, page);
   return [
-    { name: "guest entry", values: ENTRIES_OF_GUEST * 2, read: () => guestBits(machine.guestEntry(space, page)) },
+    { name: "guest's page", values: 5, read: () => pageOf(guest()) },
+    { name: "guest's flags", values: 4, read: () => flagsOf(guest()) },
     { name: "processor's space", values: 2, read: () => (isIn(processor) ? 1 : 0) },
     { name: "others' spaces", values: others.length + 1, read: () => others.filter(isIn).length },
     cached(false),
     cached(true),
-    atHand(false),
-    atHand(true),
+    { name: "hits at once", values: 2, read: () => (machine.engines[processor]!.hitsAtOnce ? 1 : 0) },
   ];
 }
 
@@ -70,8 +66,16 @@ function ofShadows(machine: ShootdownMachine, { processor, space, page }: Observ
   const { pool, shootdown } = machine.tables!;
   const entry = machine.shadowEntry(space, page);
   const isNamed = () => shootdown.left(processor)?.some(({ low, pages }) => isAmong(page, low >>> 12, pages)) ?? false;
+  const word = (at: number) => pool.entries[entry * WORDS + at]!;
+  const ifThere = (value: number) => (word(0) === 0 ? 0 : value);
   return [
-    { name: "shadow entry", values: LEAVES * 2, read: () => leafBits(pool.entries, entry * WORDS) },
+    {
+      name: "shadow's page",
+      values: 5,
+      read: () => ifThere(pageOf((word(0) & MAP_FRAME) | (word(GUEST_LOW) & WRITABLE) | 1)),
+    },
+    { name: "pending flags", values: 4, read: () => ifThere(flagsOf(word(STATE) & PENDING)) },
+    { name: "flags it was made with", values: 4, read: () => ifThere(flagsOf(word(GUEST_LOW) & GUEST_FLAGS)) },
     { name: "doubt", values: 2, read: () => (machine.isDoubtful(space, entry) ? 1 : 0) },
     { name: "word", values: 3, read: () => (shootdown.left(processor) === null ? 2 : isNamed() ? 1 : 0) },
   ];
@@ -81,23 +85,12 @@ function isAmong(page: number, first: number, pages: number): boolean {
   return page >= first && page < first + pages;
 }
 
-/** Which frame, whether writable, accessed and dirty; 0 for an entry that is not there. Frames of a page come in pairs. */
-function guestBits(low: number): number {
-  return low === 0 ? 0 : ENTRIES_OF_GUEST | (((low >>> 12) & 1) << 3) | (((low & WRITABLE) >>> 1) << 2) | flagsOf(low);
+/** By an entry: nothing, or which frame and whether it is writable. */
+function pageOf(low: number): number {
+  return low === 0 ? 0 : 1 + ((low & SECOND_FRAME) === 0 ? 0 : 2) + ((low & WRITABLE) === 0 ? 0 : 1);
 }
 
-function leafBits(entries: Int32Array, at: number): number {
-  const leaf = entries[at]!;
-  if (leaf === 0) return 0;
-  const state = entries[at + STATE]!;
-  const madeOf = entries[at + GUEST_LOW]!;
-  const frame = ((leaf >>> 12) & 1) << 6;
-  const writes = (leaf & WRITES) === 0 ? 0 : 1 << 5;
-  const writable = (madeOf & WRITABLE) === 0 ? 0 : 1 << 4;
-  return LEAVES | frame | writes | writable | (flagsOf(state & PENDING) << 2) | flagsOf(madeOf & GUEST_FLAGS);
-}
-
-/** Accessed and dirty, pending ones too: bits 5 and 6. */
+/** Accessed and dirty, of an entry of the guest or pending in the shadow's: bits 5 and 6 in both. */
 function flagsOf(word: number): number {
   return (word >>> 5) & 3;
 }

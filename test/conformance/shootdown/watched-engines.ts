@@ -32,6 +32,8 @@ export interface Watched {
   /** How often it ran: an access that hits at once does not have it run. */
   readonly runs: number;
   readonly slots: WatchedSlots;
+  /** Whether the engine asks for the active space's name before it runs: then what is cached under it hits at once. */
+  readonly hitsAtOnce: boolean;
   /** The slots of a page are needed for something else, or one of them is. */
   displace(page: number): void;
   displaceSlot(page: number, write: boolean): void;
@@ -39,6 +41,7 @@ export interface Watched {
 
 export class WatchedShadowEngine extends ShadowEngine implements Watched {
   runs = 0;
+  hitsAtOnce = false;
   readonly slots = new WatchedSlots();
   declare private name: number;
 
@@ -51,13 +54,28 @@ export class WatchedShadowEngine extends ShadowEngine implements Watched {
     super.rememberSmall(1, page * PAGE, write ? ACCESS_WRITE : 0, 0, false);
   }
 
+  override translate(high: number, low: number, access: number): number {
+    const { runs } = this;
+    const address = super.translate(high, low, access);
+    // What was found by another way than the first is asked for first from now on.
+    if (address >= 0 && this.runs === runs + 1) this.hitsAtOnce = true;
+    return address;
+  }
+
   override forgetTags(): void {
     super.forgetTags();
     this.slots.names.fill(0);
+    this.hitsAtOnce = false;
+  }
+
+  protected override stopHits(): void {
+    super.stopHits();
+    this.hitsAtOnce = false;
   }
 
   protected override useSpace(space: number, global: number): void {
     this.name = space;
+    this.hitsAtOnce = false;
     super.useSpace(space, global);
   }
 
@@ -85,6 +103,7 @@ export class WatchedShadowEngine extends ShadowEngine implements Watched {
 /** The same, of the other engine: what is watched is protected, so that each has to tell itself. */
 export class WatchedTlbEngine extends TlbEngine implements Watched {
   runs = 0;
+  hitsAtOnce = false;
   readonly slots = new WatchedSlots();
   /** Set before the fields are made: the engine takes a name when it is constructed. */
   declare private name: number;
@@ -98,13 +117,28 @@ export class WatchedTlbEngine extends TlbEngine implements Watched {
     super.rememberSmall(1, page * PAGE, write ? ACCESS_WRITE : 0, 0, false);
   }
 
+  override translate(high: number, low: number, access: number): number {
+    const { runs } = this;
+    const address = super.translate(high, low, access);
+    // What was found by another way than the first is asked for first from now on.
+    if (address >= 0 && this.runs === runs + 1) this.hitsAtOnce = true;
+    return address;
+  }
+
   override forgetTags(): void {
     super.forgetTags();
     this.slots.names.fill(0);
+    this.hitsAtOnce = false;
+  }
+
+  protected override stopHits(): void {
+    super.stopHits();
+    this.hitsAtOnce = false;
   }
 
   protected override useSpace(space: number, global: number): void {
     this.name = space;
+    this.hitsAtOnce = false;
     super.useSpace(space, global);
   }
 
