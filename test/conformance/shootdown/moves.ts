@@ -7,11 +7,12 @@ const HERE = 0;
 const FILLS = 1;
 const FAULTS = 2;
 const STANDS = 3;
+const HITS = 4;
 
 /** A step of the alphabet; of accesses, one of the things that it can come to. */
 export interface Move {
   readonly step: Step;
-  readonly comesTo: typeof HERE | typeof FILLS | typeof FAULTS | typeof STANDS;
+  readonly comesTo: typeof HERE | typeof FILLS | typeof FAULTS | typeof STANDS | typeof HITS;
 }
 
 /** Every step there is, as everything that it can come to. */
@@ -19,7 +20,7 @@ export function everyMove(machine: ShootdownMachine): Move[] {
   const { processors, engine } = machine.kind;
   return everyStep(processors, engine === "shadow").flatMap((step) =>
     isAccess(step)
-      ? ([HERE, FILLS, FAULTS, STANDS] as const).map((comesTo) => ({ step, comesTo }))
+      ? ([HERE, FILLS, FAULTS, STANDS, HITS] as const).map((comesTo) => ({ step, comesTo }))
       : [{ step, comesTo: HERE }],
   );
 }
@@ -68,8 +69,9 @@ export class MovedMachine {
       const space = this.machine.spaceOf(step.processor);
       const isHere = space === this.observed.space && step.page === this.observed.page;
       if (isHere !== (comesTo === HERE)) return false;
-      if (comesTo === STANDS) this.machine.touchBystander(step.processor);
-      else {
+      if (comesTo === STANDS || comesTo === HITS) this.machine.touchBystander(step.processor);
+      if (comesTo === HITS) this.machine.touchBystander(step.processor);
+      if (comesTo < STANDS) {
         if (comesTo !== HERE) this.#prepare(space, step.page, comesTo === FILLS);
         this.take(step);
       }
