@@ -12,6 +12,12 @@ const SUBSETS = Int32Array.from({ length: 32 }, (_, set) => {
   return bits;
 });
 
+export interface RunOptions {
+  /** Is told whenever all states of so many moves have been found. */
+  readonly progress?: (depth: number) => void;
+  readonly untilFailure?: boolean;
+}
+
 /**
  * Explores all states that accesses of one processor to one page of one space can tell apart, breadth first: from each one every move
  * is made, once. A state is what the machine's fingerprint says and what is allowed there; where less was allowed to the same
@@ -38,6 +44,9 @@ export class Exploration {
   /** Of each state, its moves, and what it has to be. */
   readonly #paths: Uint16Array[] = [];
   readonly #marks: number[] = [];
+  /** All states before have been gone on from; those of fewer moves at least. */
+  #next = 0;
+  #depth = 0;
 
   constructor(machine: ShootdownMachine, observed: Observed) {
     const allowed = new AllowedTranslations(machine.kind.processors, machine.kind.identifiers);
@@ -62,17 +71,17 @@ export class Exploration {
     return ((this.#known.get(fingerprint) ?? 0) & SUBSETS[allowed]!) !== 0;
   }
 
-  /** Goes on to states of so many moves, or to the last; ends at a failure if that is wanted. */
-  run(depth: number, progress: (depth: number) => void = () => {}, untilFailure = false): void {
-    let from = 0;
-    for (let reached = 0; reached < depth && !this.isClosed; reached++) {
+  /** Goes on to states of so many moves, or to the last, or to the first failure if that is wanted. */
+  run(depth: number, { progress = () => {}, untilFailure = false }: RunOptions = {}): void {
+    while (this.#depth < depth && !this.isClosed) {
       const end = this.#paths.length;
-      for (; from < end; from++) {
-        this.#expand(from);
+      for (; this.#next < end; this.#next++) {
+        this.#expand(this.#next);
         if (untilFailure && this.failures > 0) return;
       }
+      this.#depth++;
       this.isClosed = end === this.#paths.length;
-      progress(reached + 1);
+      progress(this.#depth);
     }
   }
 

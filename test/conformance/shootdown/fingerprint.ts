@@ -65,7 +65,13 @@ function ofProcessors(machine: ShootdownMachine, { processor, space, page }: Obs
 function ofShadows(machine: ShootdownMachine, { processor, space, page }: Observed): Component[] {
   const { pool, shootdown } = machine.tables!;
   const entry = machine.shadowEntry(space, page);
-  const isNamed = () => shootdown.left(processor)?.some(({ low, pages }) => isAmong(page, low >>> 12, pages)) ?? false;
+  /** Of what was left: nothing of the page, it by the last word or by one before, or everything. */
+  const left = () => {
+    const ranges = shootdown.left(processor);
+    if (ranges === null) return 3;
+    const last = ranges.findLastIndex(({ low, pages }) => isAmong(page, low >>> 12, pages));
+    return last < 0 ? 0 : last === ranges.length - 1 ? 1 : 2;
+  };
   const word = (at: number) => pool.entries[entry * WORDS + at]!;
   const ifThere = (value: number) => (word(0) === 0 ? 0 : value);
   return [
@@ -77,7 +83,7 @@ function ofShadows(machine: ShootdownMachine, { processor, space, page }: Observ
     { name: "pending flags", values: 4, read: () => ifThere(flagsOf(word(STATE) & PENDING)) },
     { name: "flags it was made with", values: 4, read: () => ifThere(flagsOf(word(GUEST_LOW) & GUEST_FLAGS)) },
     { name: "doubt", values: 2, read: () => (machine.isDoubtful(space, entry) ? 1 : 0) },
-    { name: "word", values: 3, read: () => (shootdown.left(processor) === null ? 2 : isNamed() ? 1 : 0) },
+    { name: "word", values: 4, read: left },
   ];
 }
 

@@ -64,6 +64,7 @@ export class ShootdownMachine {
   readonly #words: number[] = [];
   readonly #firstFrames: number[] = [];
   readonly #leafFlags: number;
+  readonly #shadowTables: number[] = [];
   #resets = 0;
 
   /** @param flaw changes the tables before any processor knows them */
@@ -100,20 +101,27 @@ export class ShootdownMachine {
   /** Everything is mapped to its first frame, writable, and nothing is remembered; all are in the first space. */
   reset(): void {
     if (this.#resets++ % RESETS === 0) emptyPhysicalTlb();
-    for (let place = 0; place < this.#values.length; place++) this.#set(place, ABSENT);
-    // Without entries of the guest, none survives in the shadow tables, once each has been looked for.
-    if (this.tables !== null)
-      for (let space = SPACES - 1; space >= 0; space--) {
-        this.#load(0, space, false);
-        this.engines[0]!.translate(0, 0, 0);
-        this.touchBystander(0);
-      }
+    this.#forgetShadows();
     for (let place = 0; place < this.#values.length; place++) this.#set(place, FIRST_WRITABLE);
     for (const [processor, engine] of this.engines.entries()) {
       if (this.spaceOf(processor) !== 0) this.#load(processor, 0, true);
       engine.invalidatePcid(2, 0, 0, 0);
+      for (const page of [...Array(PAGES).keys(), BYSTANDER]) engine.displace(page);
     }
     for (const processor of this.engines.keys()) this.touchBystander(processor);
+  }
+
+  /** Whatever is wrong with flushes, nothing of the sequence before is left; the shadow tables are there, and empty. */
+  #forgetShadows(): void {
+    if (this.tables === null) return;
+    for (let space = SPACES - 1; space >= 0; space--) {
+      this.#load(0, space, true);
+      this.touchBystander(0);
+    }
+    // No flag of theirs is written then.
+    for (let place = 0; place < this.#values.length; place++) this.#set(place, ABSENT);
+    for (let place = 0; place < this.#values.length; place++)
+      this.tables.pool.drop(this.shadowEntry(Math.floor(place / PAGES), place % PAGES));
   }
 
   /** @returns of an access, REFUSED or the number of the frame it came to; -1 for one that is neither */
@@ -157,11 +165,10 @@ export class ShootdownMachine {
     return this.engines[processor]!.hit(0, page * PAGE, write ? ACCESS_WRITE : 0) >= 0;
   }
 
-  /** The shadow entry of a page, by number. */
+  /** The shadow entry of a page, by number: once there are shadow pages, these stay. */
   shadowEntry(space: number, page: number): number {
-    const { pool } = this.tables!;
-    const shadows = pool.shadowsOf(ROOTS[space]! + 3);
-    return shadows[0]! * ENTRIES + page;
+    this.#shadowTables[space] ??= this.tables!.pool.shadowsOf(ROOTS[space]! + 3)[0]!;
+    return this.#shadowTables[space]! * ENTRIES + page;
   }
 
   /** Whether a space was flushed since its page table was last compared with the shadow of it. */
