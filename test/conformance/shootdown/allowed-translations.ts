@@ -7,6 +7,7 @@ import {
   LOWER,
   MOV_CR3,
   MOVE,
+  type Observed,
   PAGES,
   RAISE,
   SPACES,
@@ -28,6 +29,8 @@ export const REFUSED = 0;
 const FRAME_OF = [REFUSED, 1, 1, 2, 2];
 const IS_WRITABLE = [false, true, false, true, false];
 const PLACES = SPACES * PAGES;
+
+export const isWritable = (value: number) => IS_WRITABLE[value]!;
 
 /** The entry's value after an edit of it. A page that is gone comes back, moved to its first frame. */
 export function edited(value: number, does: number): number {
@@ -94,6 +97,16 @@ export class AllowedTranslations {
     for (let left = this.#allowed[processor * PLACES + place]!; left !== 0; left &= left - 1)
       if (outcomeOf(31 - Math.clz32(left & -left), write) === outcome) return true;
     return false;
+  }
+
+  /** The entry's value of now. */
+  value(space: number, page: number): number {
+    return this.#values[space * PAGES + page]!;
+  }
+
+  /** A bit for each value that is allowed. */
+  allowed({ processor, space, page }: Observed): number {
+    return this.#allowed[processor * PLACES + space * PAGES + page]!;
   }
 
   #edit(place: number, does: number): void {

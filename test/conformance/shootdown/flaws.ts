@@ -12,8 +12,8 @@ export interface Flaw {
   readonly tables?: ChangeTables;
   /** In the hypercalls. */
   readonly calls?: ChangeCalls;
-  /** In what reaches the machine: the steps that are made in place of this one. */
-  readonly steps?: (step: Step) => readonly Step[];
+  /** In what reaches the machine: from a reset on, the steps that are made in place of one. */
+  readonly steps?: () => (step: Step) => readonly Step[];
 }
 
 const PAGE = 4096n;
@@ -141,17 +141,17 @@ export const FLAWS: readonly Flaw[] = [
         isActive(target) ? flushAddressList.call(calls, target, list) : { status: "done", done: list.length };
     },
   },
-  { rule: "a hypercall is done when it returns", steps: late() },
-  { rule: "MOV CR3 flushes", steps: (step) => (step.does === MOV_CR3 ? [{ ...step, does: SWITCH }] : [step]) },
-  { rule: "INVLPG flushes", steps: (step) => (step.does === INVLPG ? [] : [step]) },
+  { rule: "a hypercall is done when it returns", steps: late },
+  { rule: "MOV CR3 flushes", steps: () => (step) => (step.does === MOV_CR3 ? [{ ...step, does: SWITCH }] : [step]) },
+  { rule: "INVLPG flushes", steps: () => (step) => (step.does === INVLPG ? [] : [step]) },
   {
     rule: "INVLPG flushes the page it names",
-    steps: (step) => [step.does === INVLPG ? { ...step, page: 1 - step.page } : step],
+    steps: () => (step) => [step.does === INVLPG ? { ...step, page: 1 - step.page } : step],
   },
 ];
 
 /** Hypercalls that happen only after the next access. */
-function late(): NonNullable<Flaw["steps"]> {
+function late(): (step: Step) => readonly Step[] {
   let owed: Step[] = [];
   return (step) => {
     if (step.does === FLUSH_SPACE || step.does === FLUSH_LIST) {
@@ -167,6 +167,7 @@ function late(): NonNullable<Flaw["steps"]> {
 /** The machine with one flaw. */
 export class FlawedMachine extends ShootdownMachine {
   readonly #flaw: Flaw;
+  #inPlaceOf: ((step: Step) => readonly Step[]) | undefined;
 
   constructor(kind: ConstructorParameters<typeof ShootdownMachine>[0], flaw: Flaw) {
     super(kind, flaw.tables);
@@ -174,9 +175,14 @@ export class FlawedMachine extends ShootdownMachine {
     if (this.calls !== null) flaw.calls?.(this.calls, this.tables!);
   }
 
+  override reset(): void {
+    super.reset();
+    this.#inPlaceOf = this.#flaw.steps?.();
+  }
+
   override perform(step: Step): number {
-    if (this.#flaw.steps === undefined) return super.perform(step);
-    const [first, ...rest] = this.#flaw.steps(step);
+    if (this.#inPlaceOf === undefined) return super.perform(step);
+    const [first, ...rest] = this.#inPlaceOf(step);
     const outcome = first === undefined ? 0 : super.perform(first);
     for (const owed of rest) super.perform(owed);
     return outcome;

@@ -1,12 +1,11 @@
 import { MAX_PHYSICAL_ADDRESS_BITS } from "../../../src/hypervisor/frame-map.ts";
-import type { TranslationEngine } from "../../../src/hypervisor/translation/engine.ts";
+import { emptyPhysicalTlb } from "../../../src/hypervisor/translation/physical-tlb.ts";
+import { ENTRIES } from "../../../src/hypervisor/translation/shadow/entry.ts";
 import {
   FLUSH_ALL_ADDRESS_SPACES,
   FlushCalls,
-  ShadowEngine,
   ShadowPageTables,
 } from "../../../src/hypervisor/translation/shadow/index.ts";
-import { TlbEngine } from "../../../src/hypervisor/translation/tlb-engine.ts";
 import { ACCESS_WRITE, CR4_PCIDE, type PagingState } from "../../../src/paging/index.ts";
 import { GuestMachine, leafAt, longMode, pte, tableChain } from "../../hypervisor/shadow-guest.ts";
 import { ABSENT, edited, FIRST_READ_ONLY, FIRST_WRITABLE, REFUSED, SECOND_READ_ONLY } from "./allowed-translations.ts";
@@ -24,13 +23,16 @@ import {
   type Step,
   WRITE,
 } from "./step.ts";
+import { WatchedShadowEngine, WatchedTlbEngine } from "./watched-engines.ts";
 
 const PAGE = 4096;
 const ROOTS = [1, 11];
 /** First frames of the pages; second ones come next. */
 const FRAMES = 0x100;
-/** A page that nobody edits: a processor that accesses it has taken all word that was left for it. */
+/** A page that nobody edits, so it stands in the tables always. */
 const BYSTANDER = 5;
+/** So often the TLB starts anew: its names would run out within a sequence else, and it would be emptied there. */
+const RESETS = 32;
 
 const PRESENT = 1;
 const WRITABLE = 2;
@@ -46,41 +48,12 @@ export interface MachineKind {
   readonly touched: boolean;
 }
 
-/** The processors' engines as they tell when they run; all else is theirs. */
-class WatchedShadowEngine extends ShadowEngine {
-  runs = 0;
-
-  protected override catchUp(): void {
-    this.runs++;
-    super.catchUp();
-  }
-
-  protected override miss(high: number, low: number, access: number): number {
-    this.runs++;
-    return super.miss(high, low, access);
-  }
-}
-
-class WatchedTlbEngine extends TlbEngine {
-  runs = 0;
-
-  protected override catchUp(): void {
-    this.runs++;
-    super.catchUp();
-  }
-
-  protected override miss(high: number, low: number, access: number): number {
-    this.runs++;
-    return super.miss(high, low, access);
-  }
-}
-
 /** Processors of one partition, and the steps made on them. */
 export class ShootdownMachine {
   readonly kind: MachineKind;
   /** Times that an engine ran though its processor did not translate. */
   wakes = 0;
-  readonly engines: readonly (TranslationEngine & { readonly runs: number })[];
+  readonly engines: readonly (WatchedShadowEngine | WatchedTlbEngine)[];
   /** With shadow tables. */
   readonly tables: ShadowPageTables | null;
   readonly calls: FlushCalls | null;
@@ -91,6 +64,8 @@ export class ShootdownMachine {
   readonly #words: number[] = [];
   readonly #firstFrames: number[] = [];
   readonly #leafFlags: number;
+  readonly #shadowTables: number[] = [];
+  #resets = 0;
 
   /** @param flaw changes the tables before any processor knows them */
   constructor(kind: MachineKind, flaw: (tables: ShadowPageTables) => void = () => {}) {
@@ -125,19 +100,28 @@ export class ShootdownMachine {
 
   /** Everything is mapped to its first frame, writable, and nothing is remembered; all are in the first space. */
   reset(): void {
-    for (let place = 0; place < this.#values.length; place++) this.#set(place, ABSENT);
-    // Without entries of the guest, none survives in the shadow tables, once each has been looked for.
-    if (this.tables !== null)
-      for (let space = SPACES - 1; space >= 0; space--) {
-        this.#load(0, space, false);
-        this.engines[0]!.translate(0, 0, 0);
-      }
+    if (this.#resets++ % RESETS === 0) emptyPhysicalTlb();
+    this.#forgetShadows();
     for (let place = 0; place < this.#values.length; place++) this.#set(place, FIRST_WRITABLE);
     for (const [processor, engine] of this.engines.entries()) {
-      if (this.#spaceOf(processor) !== 0) this.#load(processor, 0, true);
+      if (this.spaceOf(processor) !== 0) this.#load(processor, 0, true);
       engine.invalidatePcid(2, 0, 0, 0);
+      for (const page of [...Array(PAGES).keys(), BYSTANDER]) engine.displace(page);
     }
-    for (const engine of this.engines) engine.translate(0, BYSTANDER * PAGE, 0);
+    for (const processor of this.engines.keys()) this.touchBystander(processor);
+  }
+
+  /** Whatever is wrong with flushes, nothing of the sequence before is left; the shadow tables are there, and empty. */
+  #forgetShadows(): void {
+    if (this.tables === null) return;
+    for (let space = SPACES - 1; space >= 0; space--) {
+      this.#load(0, space, true);
+      this.touchBystander(0);
+    }
+    // No flag of theirs is written then.
+    for (let place = 0; place < this.#values.length; place++) this.#set(place, ABSENT);
+    for (let place = 0; place < this.#values.length; place++)
+      this.tables.pool.drop(this.shadowEntry(Math.floor(place / PAGES), place % PAGES));
   }
 
   /** @returns of an access, REFUSED or the number of the frame it came to; -1 for one that is neither */
@@ -148,11 +132,64 @@ export class ShootdownMachine {
     return outcome;
   }
 
+  /** An access to a page that stands: the processor has taken all word that was left for it then. */
+  touchBystander(processor: number): void {
+    this.engines[processor]!.translate(0, BYSTANDER * PAGE, 0);
+  }
+
+  displaceBystander(processor: number): void {
+    this.engines[processor]!.displace(BYSTANDER);
+  }
+
+  /** The space that a processor is in. */
+  spaceOf(processor: number): number {
+    return this.#states[processor]!.cr3 < ROOTS[1]! * PAGE ? 0 : 1;
+  }
+
+  /** The lower half of the guest's entry. */
+  guestEntry(space: number, page: number): number {
+    return this.#memory.words[this.#words[space * PAGES + page]!]!;
+  }
+
+  /** What a processor's TLB has for an access in a space: 0 for nothing, or the number of the frame. */
+  cached(processor: number, space: number, page: number, write: boolean): number {
+    const { slots } = this.engines[processor]!;
+    const slot = page * 2 + (write ? 1 : 0);
+    const name = slots.names[slot]!;
+    if (name === 0 || name !== this.#nameOf(processor, space)) return 0;
+    return (slots.addresses[slot]! - this.#firstFrames[space * PAGES + page]!) / PAGE + 1;
+  }
+
+  /** Whether an access in the active space hits before anything is asked. */
+  isAtHand(processor: number, page: number, write: boolean): boolean {
+    return this.engines[processor]!.hit(0, page * PAGE, write ? ACCESS_WRITE : 0) >= 0;
+  }
+
+  /** The shadow entry of a page, by number: once there are shadow pages, these stay. */
+  shadowEntry(space: number, page: number): number {
+    this.#shadowTables[space] ??= this.tables!.pool.shadowsOf(ROOTS[space]! + 3)[0]!;
+    return this.#shadowTables[space]! * ENTRIES + page;
+  }
+
+  /** Whether a space was flushed since its page table was last compared with the shadow of it. */
+  isDoubtful(space: number, shadowEntry: number): boolean {
+    const { pool, spaces } = this.tables!;
+    return pool.validatedAt[Math.floor(shadowEntry / ENTRIES)]! < spaces.of(this.#cr3(space))!.flushedAt;
+  }
+
+  /** Under which name a processor's translations of a space lie; -1 for none. */
+  #nameOf(processor: number, space: number): number {
+    const cr3 = this.#cr3(space);
+    for (const { number, tag, pcid } of this.engines[processor]!.contexts())
+      if (this.kind.identifiers ? pcid === space + 1 : tag === cr3) return number;
+    return -1;
+  }
+
   #access({ does, processor, page }: Step): number {
     const engine = this.engines[processor]!;
     const at = engine.translate(0, page * PAGE, does === WRITE ? ACCESS_WRITE : 0);
     if (at < 0) return REFUSED;
-    const space = this.#spaceOf(processor);
+    const space = this.spaceOf(processor);
     const frame = (at - this.#firstFrames[space * PAGES + page]!) / PAGE + 1;
     return frame === 1 || frame === 2 ? frame : -1;
   }
@@ -202,10 +239,6 @@ export class ShootdownMachine {
 
   #cr3(space: number): number {
     return ROOTS[space]! * PAGE + this.#pcid(space);
-  }
-
-  #spaceOf(processor: number): number {
-    return this.#states[processor]!.cr3 < ROOTS[1]! * PAGE ? 0 : 1;
   }
 
   /** How often engines have run, that of the processor which translates apart. */

@@ -17,6 +17,13 @@ export const SPACES = 2;
 /** In place of a space: all of them. */
 export const ALL_SPACES = SPACES;
 
+/** The accesses that are looked at: one processor's to one page of one space. */
+export interface Observed {
+  readonly processor: number;
+  readonly space: number;
+  readonly page: number;
+}
+
 /** One step of one processor; of the fields, those that its deed asks for are meant. */
 export interface Step {
   readonly does: number;
