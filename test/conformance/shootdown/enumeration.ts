@@ -3,13 +3,18 @@ import type { Exploration } from "./exploration.ts";
 import { Fingerprint } from "./fingerprint.ts";
 import { type MachineKind, ShootdownMachine } from "./machine.ts";
 import { everyMove, MovedMachine } from "./moves.ts";
-import { type Observed, told } from "./step.ts";
+import { isAccess, type Observed, told } from "./step.ts";
 
 /**
  * Every sequence of up to so many moves, with no state left out because it was met before: what an exploration of that depth has to
  * have come to as well, and nothing else. @returns the first difference in words, or null
  */
-export function compareWithEnumeration(kind: MachineKind, observed: Observed, exploration: Exploration, length: number) {
+export function compareWithEnumeration(
+  kind: MachineKind,
+  observed: Observed,
+  exploration: Exploration,
+  length: number,
+) {
   const machine = new ShootdownMachine(kind);
   const stage = new MovedMachine(machine, new AllowedTranslations(kind.processors, kind.identifiers), observed);
   stage.reset();
@@ -24,11 +29,15 @@ export function compareWithEnumeration(kind: MachineKind, observed: Observed, ex
   const visit = (): void => {
     stage.reset();
     for (const number of path.slice(0, -1)) if (!stage.make(all[number]!)) return;
-    const before = [fingerprint.take(), ...machine.engines.keys().map((processor) => machine.spaceOf(processor))].join();
+    const before = [
+      fingerprint.take(),
+      ...machine.engines.keys().map((processor) => machine.spaceOf(processor)),
+    ].join();
     const move = path.at(-1)!;
     const isMove = stage.make(all[move]!);
     const after = fingerprint.take();
-    const result = isMove ? `${after} ${stage.outcome} ${stage.isSound}` : "no move";
+    const outcome = isAccess(all[move]!.step) ? stage.outcome : "";
+    const result = isMove ? `${after} ${outcome} ${stage.isSound}` : "no move";
     const known = results.get(`${before}/${move}`);
     results.set(`${before}/${move}`, result);
     if (!isMove) return;
