@@ -31,7 +31,7 @@ export function compareWithEnumeration(
     for (const number of path.slice(0, -1)) if (!stage.make(all[number]!)) return;
     const before = [
       fingerprint.take(),
-      ...machine.engines.keys().map((processor) => machine.spaceOf(processor)),
+      ...[...machine.engines.keys()].map((processor) => machine.spaceOf(processor)),
     ].join();
     const move = path.at(-1)!;
     const isMove = stage.make(all[move]!);

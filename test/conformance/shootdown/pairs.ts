@@ -42,7 +42,7 @@ export function comparePairs(
 
   /** The fingerprint counts them only: of three processors, those are compared where the same ones are. */
   const whereOthersAre = () =>
-    kind.processors < 3 ? [] : machine.engines.keys().map((processor) => machine.spaceOf(processor));
+    kind.processors < 3 ? [] : [...machine.engines.keys()].map((processor) => machine.spaceOf(processor));
 
   /** What is seen of moves after others; and where the others have led. */
   const follow = (way: readonly number[], continuation: readonly number[]) => {
