@@ -19,17 +19,37 @@ export interface BlockDevice {
   complete(): Completion;
 }
 
+/** A place on a disk with an arm: where the heads have to be, and when the platters bring it to them. */
+export interface Place {
+  cylinder: number;
+  head: number;
+  /** Revolutions from the index mark, below 1. */
+  angle: number;
+}
+
 /**
- * A device with an arm, which says how long a request would take to reach its data if it were submitted now; a scheduler that
- * orders by position asks it. It is asked often: no allocation, nothing moves.
+ * A device with an arm, which says how long a request would take to reach its data; a scheduler that orders by position asks
+ * it. It is asked often: no allocation, nothing moves.
  */
 export interface PositionedDevice extends BlockDevice {
   readonly cylinders: number;
-  cylinderOf(sector: number): number;
+  /** Milliseconds of a revolution. */
+  readonly rotation: number;
+  /** Where the heads will be when the device has done all that it was given. */
+  readonly heads: Readonly<Place>;
+  /** When the heads are free for another request that is submitted at `now`. */
+  freeAt(now: number): number;
+  /** Fills in where a sector lies. */
+  locate(sector: number, place: Place): void;
   /** Milliseconds of the arm's way over so many cylinders, settling included. */
   seekTime(cylinders: number): number;
-  /** Milliseconds until the first sector passes under the head: overhead, seek and rotation, from where the arm is at `now`. */
-  positioningTime(sector: number, write: boolean, now: number): number;
+  /**
+   * Milliseconds from a command, given with the heads at `from`, until the platters have brought `to` under them: overhead, seek and
+   * rotation.
+   */
+  reachTime(from: Readonly<Place>, to: Readonly<Place>, write: boolean, at: number): number;
+  /** Milliseconds of a sector under the heads on the track of `place`. */
+  sectorTimeAt(place: Readonly<Place>): number;
   /** The worst of each part of a request, for bounds (systems.md 5.4), in milliseconds. */
-  readonly limits: { readonly rotation: number; readonly overhead: number; readonly sectorTransfer: number };
+  readonly limits: { readonly overhead: number; readonly sectorTransfer: number };
 }

@@ -22,6 +22,8 @@ export interface BlockRequest {
   class: RequestClass;
   /** Of a periodic request: when it has to be complete. Infinity: aperiodic. */
   readonly deadline: number;
+  /** What it is made of, in order of sectors, where a scheduler has put requests that follow one another on the medium into one. */
+  readonly parts?: readonly BlockRequest[];
 }
 
 /** How a request ended. What a guest sees as NTSTATUS is its own matter. */

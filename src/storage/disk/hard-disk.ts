@@ -1,0 +1,243 @@
+import type { Place, PositionedDevice } from "../device.ts";
+import type { BlockRequest, Completion } from "../request.ts";
+import { Mechanics } from "./mechanics.ts";
+import type { DiskParameters } from "./parameters.ts";
+import { ReadAhead } from "./read-ahead.ts";
+import { Segment } from "./segment.ts";
+
+/**
+ * A disk with arm, platters and a segmented buffer, from DiskSim's parameters: it takes one request at a time, reads ahead when it is
+ * idle, and, where its firmware does, says that a write is done when it has the data. All that happens to a request is known
+ * when it comes, so `submit` computes its end.
+ */
+export class HardDisk implements PositionedDevice {
+  readonly depth = 1;
+  readonly sectors: number;
+  readonly cylinders: number;
+  readonly rotation: number;
+  readonly limits: { readonly overhead: number; readonly sectorTransfer: number };
+  readonly #disk: DiskParameters;
+  readonly #mechanics: Mechanics;
+  readonly #segments: Segment[];
+  readonly #segmentSize: number;
+  readonly #writeSegments: number;
+  readonly #ahead: ReadAhead;
+  readonly #isCaching: boolean;
+  readonly #isFastWriting: boolean;
+  readonly #overheads: Float64Array;
+  readonly #stopsInSector: boolean;
+  /** Milliseconds from a write's command to its first data, where the disk leaves the bus to others in between. */
+  readonly #reconnection: number;
+
+  #request: BlockRequest | null = null;
+  #completesAt = Number.POSITIVE_INFINITY;
+  #uses = 0;
+  #wasWrite = false;
+  /** Behind the last read. */
+  #readEnd = -1;
+  /** When all that was written is on the platters. */
+  #destagedAt = 0;
+
+  constructor(disk: DiskParameters) {
+    this.#disk = disk;
+    this.#mechanics = new Mechanics(disk);
+    const { controller } = disk;
+    this.sectors = Math.min(disk.sectors, this.#mechanics.map.sectors);
+    this.cylinders = disk.cylinders;
+    this.rotation = disk.rotation;
+    this.#ahead = new ReadAhead(this.#mechanics, disk, this.sectors);
+    this.#isCaching = controller["Enable caching in buffer"] > 0;
+    this.#isFastWriting = this.#isCaching && controller["Fast write level"] > 0;
+    this.#segments = Array.from({ length: controller["Number of buffer segments"] }, () => new Segment());
+    this.#segmentSize = controller["Segment size (in blks)"];
+    this.#writeSegments = controller["Maximum number of write segments"];
+    this.#overheads = overheadTable(disk);
+    this.#stopsInSector = controller["Stop prefetch in sector"] > 0;
+    this.#reconnection = reconnection(disk);
+    this.limits = {
+      overhead: Math.max(...this.#overheads) + Math.max(0, disk.writeSettling) + disk.headSwitch,
+      sectorTransfer: Math.max(disk.rotation / this.#mechanics.map.sparsest, disk.transfer.read, disk.transfer.write),
+    };
+  }
+
+  get pending(): number {
+    return this.#request === null ? 0 : 1;
+  }
+
+  get next(): number {
+    return this.#completesAt;
+  }
+
+  get heads(): Readonly<Place> {
+    return this.#mechanics.heads;
+  }
+
+  freeAt(now: number): number {
+    return Math.max(now, this.#destagedAt);
+  }
+
+  locate(sector: number, place: Place): void {
+    const { map } = this.#mechanics;
+    map.locate(sector);
+    place.cylinder = map.cylinder;
+    place.head = map.head;
+    place.angle = map.angle;
+  }
+
+  seekTime(cylinders: number): number {
+    return this.#mechanics.seekTime(cylinders);
+  }
+
+  reachTime(from: Readonly<Place>, to: Readonly<Place>, write: boolean, at: number): number {
+    const mechanics = this.#mechanics;
+    const move = mechanics.moveTime(from, to, write);
+    const overhead = this.#overheads[write ? WRITE_MISS : READ_MISS]!;
+    const there = overhead + (move < this.#disk.settling ? this.#disk.settling : move);
+    return there + mechanics.rotationTime(to.angle, at + there);
+  }
+
+  sectorTimeAt(place: Readonly<Place>): number {
+    return this.rotation / this.#mechanics.map.sectorsPerTrackAt(place.cylinder);
+  }
+
+  submit(request: BlockRequest, now: number): void {
+    this.#ahead.advance(now);
+    this.#request = request;
+    this.#completesAt = request.write ? this.#write(request, now) : this.#read(request, now);
+    this.#wasWrite = request.write;
+  }
+
+  complete(): Completion {
+    const request = this.#request!;
+    const at = this.#completesAt;
+    this.#request = null;
+    this.#completesAt = Number.POSITIVE_INFINITY;
+    return { request, at, status: "done", transferred: request.sectors };
+  }
+
+  #read({ sector, sectors }: BlockRequest, now: number): number {
+    const end = sector + sectors;
+    const isSequential = sector === this.#readEnd;
+    this.#readEnd = end;
+    const segment = this.#isCaching ? this.#segmentFor(sector) : null;
+    // Where a read that is under way can be stopped at any moment, only the one that still is costs what a read costs to stop.
+    const isUndisturbed = this.#wasWrite || (segment === null && this.#stopsInSector && this.#ahead.isDone);
+    const commanded = now + this.#overheads[overheadIndex(false, segment !== null, isUndisturbed)]!;
+    const { overheads, controller, transfer } = this.#disk;
+    const completion = overheads["Read completion overhead"];
+    if (segment !== null && end <= segment.end) {
+      segment.used = ++this.#uses;
+      return commanded + sectors * transfer.read + completion;
+    }
+
+    let last: number;
+    if (segment !== null && this.#ahead.into(segment)) last = this.#ahead.readTo(end);
+    else {
+      const missing = segment === null ? sector : segment.end;
+      const leaves = Math.max(commanded, this.#destagedAt);
+      const anywhere = controller["Immediate buffer read"] > 0;
+      last = this.#mechanics.pass(missing, end - missing, false, leaves, leaves + this.#disk.settling, anywhere);
+    }
+    // The host is sent what there is once so much of the request is in the buffer.
+    const mark = Math.max(1, Math.ceil(sectors * controller["High (read) water mark"]));
+    const marked = Math.max(commanded, last - (sectors - mark) * this.#mechanics.sectorTime);
+
+    const into = segment ?? this.#claim(false);
+    if (segment === null) into.first = sector;
+    into.end = end;
+    into.trim(this.#segmentSize);
+    into.used = ++this.#uses;
+    if (this.#isCaching) this.#ahead.begin(into, last, isSequential);
+    else this.#ahead.stop();
+    return Math.max(marked + sectors * transfer.read, last + transfer.read) + completion;
+  }
+
+  #write({ sector, sectors }: BlockRequest, now: number): number {
+    const end = sector + sectors;
+    for (const segment of this.#segments)
+      if (!segment.isWrite && segment.first < end && segment.end > sector) segment.end = segment.first;
+    const appended = this.#isCaching
+      ? this.#segments.find((segment) => segment.isWrite && segment.end === sector && segment.first !== sector)
+      : undefined;
+    const isRoom = this.#destagedAt <= now || this.#writeSegments > 1 || appended !== undefined;
+    const isHit = this.#isFastWriting ? isRoom : appended !== undefined && this.#destagedAt > now;
+    const { overheads, controller, transfer } = this.#disk;
+    const commanded = now + this.#overheads[overheadIndex(true, isHit, appended !== undefined)]!;
+    const received = commanded + this.#reconnection + sectors * transfer.write;
+    this.#ahead.stop();
+
+    // The heads leave while the data comes. Enough of it must be there before they write, and none may come too late.
+    const leaves =
+      Math.max(commanded, this.#destagedAt) +
+      (this.#wasWrite && appended === undefined ? overheads["Extradisc seek delta"] : 0);
+    this.#mechanics.map.locate(sector);
+    const streaming = received - (sectors - 1) * this.#mechanics.sectorTime;
+    const ready = Math.max(leaves + overheads["Minimum seek delay"], streaming);
+    const anywhere = controller["Immediate buffer write"] > 0;
+    const last = this.#mechanics.pass(sector, sectors, true, leaves, ready, anywhere);
+    const accepted = isRoom ? received : this.#destagedAt + sectors * transfer.write;
+    this.#destagedAt = Math.max(last, received);
+
+    const into = appended ?? this.#claim(true);
+    if (appended === undefined) into.first = sector;
+    into.end = end;
+    into.trim(this.#segmentSize);
+    into.used = ++this.#uses;
+    return (this.#isFastWriting ? accepted : this.#destagedAt) + overheads["Write completion overhead"];
+  }
+
+  /** The segment in which a read begins: it holds the sector, or is about to. */
+  #segmentFor(sector: number): Segment | null {
+    for (const segment of this.#segments) {
+      if (segment.isWrite && this.#disk.controller["Allow read hits on write data"] === 0) continue;
+      if (segment.holds(sector) || (segment.end === sector && this.#ahead.into(segment) && !this.#ahead.isDone))
+        return segment;
+    }
+    return null;
+  }
+
+  /** The segment used longest ago, emptied. */
+  #claim(isWrite: boolean): Segment {
+    let oldest = this.#segments[0]!;
+    for (const segment of this.#segments) if (segment.used < oldest.used) oldest = segment;
+    oldest.isWrite = isWrite;
+    return oldest;
+  }
+}
+
+const READ_MISS = 0;
+const WRITE_MISS = 4;
+const overheadIndex = (write: boolean, hit: boolean, afterWrite: boolean): number =>
+  (write ? 4 : 0) + (hit ? 2 : 0) + (afterWrite ? 1 : 0);
+
+function overheadTable({ overheads, controller }: DiskParameters): Float64Array {
+  const scale = controller["Time scale for overheads"];
+  const table = new Float64Array(8);
+  for (const [write, kind] of [
+    [false, "Read"],
+    [true, "Write"],
+  ] as const)
+    for (const [hit, how] of [
+      [false, "miss"],
+      [true, "hit"],
+    ] as const)
+      for (const [after, before] of [
+        [false, "read"],
+        [true, "write"],
+      ] as const)
+        table[overheadIndex(write, hit, after)] =
+          controller["Per-request overhead time"] + scale * overheads[`${kind} ${how} over. after ${before}`];
+  return table;
+}
+
+function reconnection({ overheads }: DiskParameters): number {
+  const once = overheads["Write disconnect overhead"] + overheads["First reselect overhead"];
+  if (overheads["Extra write disconnect"] === 0) return once;
+  return (
+    once +
+    overheads["Other reselect overhead"] +
+    overheads["Extradisc disconnect overhead"] +
+    overheads["Extradisc inter-disconnect delay"] +
+    overheads["Extradisc 2nd disconnect overhead"]
+  );
+}

@@ -1,0 +1,169 @@
+import type { PositionedDevice } from "../device.ts";
+import { type BlockRequest, REQUEST_CLASSES, type RequestClass } from "../request.ts";
+import type { Scheduler } from "../scheduler.ts";
+import { ClassSlots } from "./class-slots.ts";
+import { Queued, SectorOrder } from "./queued.ts";
+import { StreamGuard } from "./stream-guard.ts";
+
+/** Milliseconds by which a request may be farther away than one of class normal and still go first. */
+const HEAD_STARTS: Readonly<Record<RequestClass, number>> = {
+  critical: 1000,
+  high: 12,
+  interactive: 6,
+  normal: 0,
+  background: -8,
+  low: -16,
+  idle: -32,
+};
+
+/** How much nearer a request becomes, in milliseconds, with each millisecond that it waits. */
+const READ_AGEING = 0.08;
+const WRITE_AGEING = 0.004;
+/** Milliseconds by which a write must be nearer than a read: whoever reads is waiting, whoever writes seldom is. */
+const WRITE_HANDICAP = 1.5;
+/** What has waited for so many milliseconds goes before all that has not. */
+const LONGEST_WAIT = 3500;
+/** Requests that follow one another on the medium are one transfer, up to so many sectors (2 MiB). */
+const LONGEST_TRANSFER = 4096;
+
+/**
+ * The scheduler that users get. Of all that waits, the nearest goes first, by arm and by rotation, where age and class make nearer; unless a
+ * stream could then not be served in time (`StreamGuard`). Neighbours on the medium go together. Each class has its slots of
+ * every round, so that the least of them is served too.
+ */
+export class ContinuousMedia implements Scheduler {
+  readonly name = "continuous media";
+  readonly wakeAt = Number.POSITIVE_INFINITY;
+  readonly #device: PositionedDevice;
+  readonly #guard: StreamGuard;
+  readonly #slots: ClassSlots;
+  readonly #reads = new SectorOrder();
+  readonly #writes = new SectorOrder();
+  /** Sectors between two reads that pass in the time another command would take: they are read too, and thrown away. */
+  readonly #gap: number;
+  readonly #best = new Group();
+  readonly #candidate = new Group();
+
+  constructor(device: PositionedDevice, slots = new ClassSlots()) {
+    this.#device = device;
+    this.#guard = new StreamGuard(device);
+    this.#slots = slots;
+    this.#gap = Math.floor(device.limits.overhead / device.sectorTimeAt({ cylinder: 0, head: 0, angle: 0 }));
+  }
+
+  get size(): number {
+    return this.#guard.size + this.#reads.items.length + this.#writes.items.length;
+  }
+
+  add(request: BlockRequest): void {
+    const queued = new Queued(request, this.#device);
+    if (request.deadline !== Number.POSITIVE_INFINITY) this.#guard.add(queued);
+    else (request.write ? this.#writes : this.#reads).add(queued);
+  }
+
+  take(now: number): BlockRequest | null {
+    const at = this.#device.freeAt(now);
+    const best = this.#nearestGroup(at);
+    const stream = this.#guard.nearest(at);
+    if (stream !== null) {
+      const choice = best === null || this.#guard.cost <= best.cost ? stream : best.head!;
+      const forced = this.#guard.instead(choice, at, choice === stream ? stream.transfer : best!.transfer);
+      const chosen = forced ?? choice;
+      if (chosen !== best?.head) return this.#guard.take(chosen);
+    }
+    if (best === null) return null;
+    this.#slots.use(best.class);
+    return taken(best);
+  }
+
+  completed(): void {}
+
+  #nearestGroup(at: number): Group | null {
+    for (let round = 0; round < 2; round++) {
+      this.#best.cost = Number.POSITIVE_INFINITY;
+      this.#look(this.#reads.items, at);
+      this.#look(this.#writes.items, at);
+      if (this.#best.cost !== Number.POSITIVE_INFINITY) return this.#best;
+      // Whoever waits has had its slots: what the others left is lent to it.
+      this.#slots.refill();
+    }
+    return null;
+  }
+
+  #look(items: Queued[], at: number): void {
+    const best = this.#best;
+    const candidate = this.#candidate;
+    for (let index = 0; index < items.length; index = candidate.end) {
+      this.#gather(items, index);
+      if (!this.#slots.has(candidate.class)) continue;
+      this.#weigh(at);
+      if (candidate.cost < best.cost) best.become(candidate);
+    }
+  }
+
+  /** The requests from an index on that one transfer can serve. */
+  #gather(items: Queued[], index: number): void {
+    const head = items[index]!;
+    const gap = head.request.write ? 0 : this.#gap;
+    const start = head.request.sector;
+    let sectorEnd = head.end;
+    let oldest = head.request.arrival;
+    let urgent = head.request.class;
+    let end = index + 1;
+    for (; end < items.length; end++) {
+      const item = items[end]!;
+      if (item.request.sector > sectorEnd + gap || item.end - start > LONGEST_TRANSFER) break;
+      if (item.end > sectorEnd) sectorEnd = item.end;
+      if (item.request.arrival < oldest) oldest = item.request.arrival;
+      if (HEAD_STARTS[item.request.class] > HEAD_STARTS[urgent]) urgent = item.request.class;
+    }
+    const group = this.#candidate;
+    group.items = items;
+    group.head = head;
+    group.start = index;
+    group.end = end;
+    group.sectorEnd = sectorEnd;
+    group.oldest = oldest;
+    group.class = urgent;
+    group.transfer = (head.transfer / head.request.sectors) * (sectorEnd - start);
+  }
+
+  #weigh(at: number): void {
+    const group = this.#candidate;
+    const { write } = group.head!.request;
+    const wait = at - group.oldest;
+    const ageing = write ? WRITE_AGEING * wait - WRITE_HANDICAP : READ_AGEING * wait;
+    const reach = this.#device.reachTime(this.#device.heads, group.head!, write, at);
+    group.cost = reach - HEAD_STARTS[group.class] - ageing - (wait > LONGEST_WAIT ? wait : 0);
+  }
+}
+
+/** Requests of one direction that are one transfer. Two are made, and used again and again. */
+class Group {
+  cost = 0;
+  items: Queued[] = [];
+  head: Queued | null = null;
+  start = 0;
+  end = 0;
+  sectorEnd = 0;
+  oldest = 0;
+  class: RequestClass = REQUEST_CLASSES[0];
+  transfer = 0;
+
+  become(other: Group): void {
+    this.cost = other.cost;
+    this.items = other.items;
+    this.head = other.head;
+    this.start = other.start;
+    this.end = other.end;
+    this.sectorEnd = other.sectorEnd;
+    this.class = other.class;
+    this.transfer = other.transfer;
+  }
+}
+
+function taken({ items, start, end, sectorEnd }: Group): BlockRequest {
+  const parts = items.splice(start, end - start).map(({ request }) => request);
+  const [first] = parts as [BlockRequest];
+  return parts.length === 1 ? first : { ...first, sectors: sectorEnd - first.sector, parts };
+}

@@ -1,0 +1,38 @@
+import type { Place, PositionedDevice } from "../device.ts";
+import type { BlockRequest } from "../request.ts";
+
+/** A request that waits, and what a scheduler needs to know of its place again and again. */
+export class Queued implements Place {
+  readonly request: BlockRequest;
+  readonly end: number;
+  cylinder = 0;
+  head = 0;
+  angle = 0;
+  /** Milliseconds until all of its sectors have passed. */
+  readonly transfer: number;
+
+  constructor(request: BlockRequest, device: PositionedDevice) {
+    this.request = request;
+    this.end = request.sector + request.sectors;
+    device.locate(request.sector, this);
+    this.transfer = request.sectors * device.sectorTimeAt(this);
+  }
+}
+
+/** Requests of one direction in order of sectors. */
+export class SectorOrder {
+  readonly items: Queued[] = [];
+
+  add(item: Queued): void {
+    const { items } = this;
+    const { sector } = item.request;
+    let low = 0;
+    let high = items.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (items[middle]!.request.sector <= sector) low = middle + 1;
+      else high = middle;
+    }
+    items.splice(low, 0, item);
+  }
+}

@@ -1,0 +1,133 @@
+import type { Place, PositionedDevice } from "../device.ts";
+import type { BlockRequest } from "../request.ts";
+import type { Queued } from "./queued.ts";
+
+/** How much nearer a stream's request is at its deadline than at its arrival, in milliseconds. */
+const URGENCY = 15;
+/** Milliseconds that a plan must leave free before anything else may go, for streams that come meanwhile: the more wait, the more come. */
+const MARGIN = 20;
+const MARGIN_OF_EACH = 3;
+/**
+ * Milliseconds that are enough to follow a plan: for what it does not know, tracks that end within a transfer. Less than the margin, or
+ * a short way would be given up for a sure one just when time is short, which makes it shorter.
+ */
+const ENOUGH = 12;
+/** What plans are made with, in turn: the first have the shortest way, the last are late least. */
+const PLAN_URGENCIES = [0, 16, 40, 100] as const;
+
+/**
+ * The streams' requests, in order of deadlines, and the promise that they are met: nothing goes first that would leave no way to
+ * serve all of them in time. Whether there is a way is found by making one, from where the heads and the platters will be.
+ */
+export class StreamGuard {
+  readonly #device: PositionedDevice;
+  readonly #waiting: Queued[] = [];
+  readonly #left: Queued[] = [];
+  /** Milliseconds of one request in a plan, without its transfer, that are not exceeded but in rare plans. For the quick answer. */
+  readonly #most: number;
+  /** What the nearest costs, with its urgency. */
+  cost = 0;
+  /** The first request of the plan made last. */
+  #first: Queued | null = null;
+
+  constructor(device: PositionedDevice) {
+    this.#device = device;
+    this.#most = device.limits.overhead + device.seekTime(device.cylinders >> 3) + device.rotation;
+  }
+
+  get size(): number {
+    return this.#waiting.length;
+  }
+
+  add(item: Queued): void {
+    const waiting = this.#waiting;
+    let place = waiting.length;
+    while (place > 0 && waiting[place - 1]!.request.deadline > item.request.deadline) place--;
+    waiting.splice(place, 0, item);
+  }
+
+  take(item: Queued): BlockRequest {
+    this.#waiting.splice(this.#waiting.indexOf(item), 1);
+    return item.request;
+  }
+
+  /** The one that is nearest, where each becomes nearer the closer its deadline is. */
+  nearest(at: number): Queued | null {
+    let nearest: Queued | null = null;
+    let least = Number.POSITIVE_INFINITY;
+    for (const item of this.#waiting) {
+      const cost = this.#device.reachTime(this.#device.heads, item, false, at) + URGENCY * timeLeft(item, at);
+      if (cost >= least) continue;
+      least = cost;
+      nearest = item;
+    }
+    this.cost = least - URGENCY;
+    return nearest;
+  }
+
+  /** What must go at `at` instead of a choice, whose transfer takes so long; null: the choice may go. */
+  instead(choice: Queued, at: number, transfer: number): Queued | null {
+    const { heads } = this.#device;
+    const done = at + this.#device.reachTime(heads, choice, choice.request.write, at) + transfer;
+    const soonest = this.#waiting[0]!;
+    const margin = MARGIN + MARGIN_OF_EACH * this.#waiting.length;
+    if (done + this.#waiting.length * (this.#most + soonest.transfer) + margin <= soonest.request.deadline) return null;
+    const after = Math.min(choice.request.deadline - done, this.#slackFrom(choice, done, choice, margin));
+    if (after >= margin) return null;
+    const now = this.#slackFrom(heads, at, null, ENOUGH);
+    const isStream = choice.request.deadline !== Number.POSITIVE_INFINITY;
+    return isStream && after >= now ? null : this.#first;
+  }
+
+  /** The least time that any of them has left when all go from `from` on, by the first plan that leaves enough, or the best of all. */
+  #slackFrom(from: Readonly<Place>, at: number, without: Queued | null, enough: number): number {
+    let most = Number.NEGATIVE_INFINITY;
+    let first: Queued | null = null;
+    for (const urgency of PLAN_URGENCIES) {
+      const slack = this.#planFrom(from, at, without, urgency);
+      if (slack <= most) continue;
+      most = slack;
+      first = this.#first;
+      if (most >= enough) break;
+    }
+    this.#first = first;
+    return most;
+  }
+
+  /** One plan: each time the nearest goes, where deadlines make nearer. */
+  #planFrom(from: Readonly<Place>, at: number, without: Queued | null, urgency: number): number {
+    const left = this.#left;
+    left.length = 0;
+    for (const item of this.#waiting) if (item !== without) left.push(item);
+    let slack = Number.POSITIVE_INFINITY;
+    let heads = from;
+    let time = at;
+    this.#first = null;
+    while (left.length > 0) {
+      let next = 0;
+      let least = Number.POSITIVE_INFINITY;
+      let takes = 0;
+      for (let index = 0; index < left.length; index++) {
+        const item = left[index]!;
+        const reach = this.#device.reachTime(heads, item, false, time);
+        const cost = reach + urgency * timeLeft(item, time);
+        if (cost >= least) continue;
+        least = cost;
+        takes = reach + item.transfer;
+        next = index;
+      }
+      const item = left[next]!;
+      this.#first ??= item;
+      time += takes;
+      slack = Math.min(slack, item.request.deadline - time);
+      heads = item;
+      left[next] = left[left.length - 1]!;
+      left.length--;
+    }
+    return slack;
+  }
+}
+
+/** The share of the time between arrival and deadline that is left. Below 0: none, and more is over. */
+const timeLeft = ({ request: { arrival, deadline } }: Queued, at: number): number =>
+  (deadline - at) / (deadline - arrival);

@@ -1,0 +1,70 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { parseMeasuredDrive, readDisk, replay } from "../../../src/storage/index.ts";
+
+/**
+ * `npm run conformance:storage`: every drive of DiskSim's validation set that is there is sent what the real one was sent, and the
+ * distribution of service times compared with the measured one. Without arguments, the drives of the shared data; with
+ * arguments, those of the parameter files named (`NAME.parv`, with `NAME.trace` beside it, or the trace as `NAME.parv=FILE`). Exits with 1
+ * where a drive is farther from the measurement than 1.25 times DiskSim itself, or more than one drive in seven is farther than DiskSim.
+ */
+
+/** DiskSim's own distances in milliseconds (DiskSim 4.0 reference manual, "Validation"), by the name in the parameter file. */
+const PUBLISHED: Readonly<Record<string, number>> = {
+  QUANTUM_QM39100TD: 0.378,
+  SEAGATE_ST32171W: 0.349,
+  SEAGATE_ST34501N: 0.318,
+  SEAGATE_ST39102LW: 0.107,
+  "IBM_DNES-309170W": 0.135,
+  QUANTUM_TORNADO: 0.268,
+  HP_C2247: 0.09,
+  HP_C3323: 0.306,
+  HP_C2490: 0.254,
+  DEC_RZ26: 0.34,
+};
+const WORST = 1.25;
+const SHARE_BETTER = 6 / 7;
+
+const SHARED = new URL("../../../../shared/data/traces/disksim-valid/", import.meta.url).pathname;
+
+function drives(named: readonly string[]): { parameters: string; trace: string }[] {
+  const files =
+    named.length > 0
+      ? named
+      : readdirSync(SHARED)
+          .filter((name) => name.endsWith(".parv"))
+          .map((name) => join(SHARED, name));
+  return files
+    .map((name) => {
+      const [parameters, trace] = name.split("=") as [string, string?];
+      return {
+        parameters,
+        trace: trace ?? join(dirname(parameters), `${basename(parameters).replace(/\.\w+$/, "")}.trace`),
+      };
+    })
+    .filter(
+      ({ parameters, trace }) => named.length > 0 || (existsSync(trace) && basename(parameters) !== "ascii.parv"),
+    );
+}
+
+const ratios: number[] = [];
+for (const { parameters, trace } of drives(process.argv.slice(2))) {
+  const disk = readDisk(parameters);
+  const { requests, meanMeasured, meanSimulated, distance } = replay(
+    disk,
+    parseMeasuredDrive(readFileSync(trace, "utf8"), trace),
+  );
+  const published = Object.entries(PUBLISHED).find(([name]) => disk.name.toUpperCase().startsWith(name))?.[1];
+  const ratio = published === undefined ? undefined : distance / published;
+  if (ratio !== undefined) ratios.push(ratio);
+  const beside =
+    published === undefined ? "DiskSim's is not published" : `DiskSim ${published} ms, ${ratio!.toFixed(2)}x of it`;
+  const means = `means ${meanMeasured.toFixed(2)} measured, ${meanSimulated.toFixed(2)} simulated`;
+  process.stdout.write(`${disk.name}: ${requests} requests, distance ${distance.toFixed(3)} ms; ${beside}; ${means}\n`);
+}
+const better = ratios.filter((ratio) => ratio <= 1).length;
+process.stdout.write(
+  `${better} of ${ratios.length} at or below DiskSim's distance, the worst ${Math.max(...ratios).toFixed(2)}x of it\n`,
+);
+process.exitCode =
+  better >= Math.floor(ratios.length * SHARE_BETTER) && ratios.every((ratio) => ratio <= WORST) ? 0 : 1;
