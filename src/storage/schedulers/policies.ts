@@ -1,0 +1,46 @@
+import type { PositionedDevice } from "../device.ts";
+import type { Scheduler } from "../scheduler.ts";
+import { CelloLike } from "./cello-like.ts";
+import { ContinuousMedia } from "./continuous-media.ts";
+import { textbookSchedulers } from "./cost-based.ts";
+import { BfqLike, KyberLike, MqDeadline } from "./linux.ts";
+import { Rounds } from "./rounds.ts";
+import { roundSize, serviceBound } from "./service-bound.ts";
+
+/** The latency that the patent's rounds are sized for: two of them fit a stream's period of 500 ms. */
+const ROUND_LATENCY = 250;
+/** The largest request of the loads here, in sectors. */
+const LARGEST = 256;
+
+export interface Policy {
+  readonly name: string;
+  create(device: PositionedDevice): Scheduler;
+}
+
+const textbook = (name: string): Policy => ({
+  name,
+  create: (device) => textbookSchedulers(device).find((scheduler) => scheduler.name === name)!,
+});
+
+/** The scheduler that users get, and those it is measured against. */
+export const POLICIES: readonly Policy[] = [
+  { name: "continuous media", create: (device) => new ContinuousMedia(device) },
+  ...["FCFS", "SSTF", "C-LOOK", "SPTF", "ASPTF", "EDF", "SCAN-EDF"].map(textbook),
+  { name: "mq-deadline", create: () => new MqDeadline() },
+  { name: "Kyber-like", create: () => new KyberLike() },
+  { name: "BFQ-like", create: (device) => new BfqLike(device) },
+  { name: "Cello-like", create: (device) => new CelloLike(device) },
+  { name: "rounds", create: patentRounds },
+];
+
+function patentRounds(device: PositionedDevice): Rounds {
+  const limits = {
+    cylinders: device.cylinders - 1,
+    seekTime: (cylinders: number) => device.seekTime(cylinders),
+    rotation: device.rotation,
+    transfer: LARGEST * device.limits.sectorTransfer,
+    overhead: device.limits.overhead,
+  };
+  const size = Math.max(1, roundSize(ROUND_LATENCY, limits));
+  return new Rounds({ size, bound: serviceBound(size, limits), periodicSlots: Math.ceil(size / 2) });
+}

@@ -1,0 +1,110 @@
+import { existsSync, readFileSync } from "node:fs";
+import {
+  CALIBRATION_STREAM,
+  type Calibration,
+  calibrate,
+  calibrationDisk,
+  POLICIES,
+  parseSeekCurve,
+  type RunFigures,
+  readBlockTrace,
+  roundSize,
+  serviceBound,
+} from "../../../src/storage/index.ts";
+import { adversarialRounds } from "./adversarial-rounds.ts";
+
+/**
+ * `npm run conformance:scheduler`: the scheduler that users get on the calibration load (storage.md B2: the measured arm of an ST32171W, the
+ * CloudPhysics trace at depth 32, streams of 128 KiB every 500 ms), beside the policies it is measured against; a million
+ * periods without a miss for sets of up to 40 streams; and rounds that stay within their bound. Exits with 1 where a promise is not kept.
+ */
+
+const SHARED = new URL("../../../../shared/data/traces/", import.meta.url).pathname;
+const TRACE = `${SHARED}libcachesim/cloudPhysicsIO.vscsi`;
+const CURVE = `${SHARED}disksim-valid/barracuda.seek`;
+if (!existsSync(TRACE)) {
+  process.stderr.write("the shared traces are not beside this checkout\n");
+  process.exit(3);
+}
+const SEEDS = 10;
+const PERIODS = 1_000_000;
+const DEPTH = 32;
+const READ_P99 = 200;
+const WRITE_MOST = 5000;
+/** Aperiodic requests a second that are wanted beside so many streams. */
+const WANTED = new Map([
+  [12, 262],
+  [20, 215],
+  [28, 175],
+]);
+const [OURS, ...OTHERS] = POLICIES;
+
+const disk = calibrationDisk({ kind: "measured", points: parseSeekCurve(readFileSync(CURVE, "utf8"), CURVE) });
+const demands = readBlockTrace(TRACE).requests.slice(8_000, 28_000);
+let passed = true;
+const line = (text: string) => process.stdout.write(`${text}\n`);
+const judge = (holds: boolean): string => {
+  passed &&= holds;
+  return holds ? "holds" : "DOES NOT HOLD";
+};
+const run = (streams: number, changes: Partial<Calibration>): RunFigures =>
+  calibrate({
+    disk,
+    policy: OURS!,
+    streams: Array(streams).fill(CALIBRATION_STREAM),
+    demands,
+    depth: DEPTH,
+    seed: 1,
+    milliseconds: Number.POSITIVE_INFINITY,
+    ...changes,
+  });
+
+const missed = ({ streams }: RunFigures) => `${streams.missed} of ${streams.periods} missed`;
+const shown = ({ iops, reads, writes, microsecondsPerRequest }: RunFigures) =>
+  `${iops.toFixed(1)} requests/s, reads p99 ${reads.p99.toFixed(0)} ms, longest write ${writes.most.toFixed(0)} ms, ${microsecondsPerRequest.toFixed(1)} us of host a request`;
+
+for (const [streams, wanted] of WANTED) {
+  line(`\n${streams} streams, each policy through the load once`);
+  const runs = Array.from({ length: SEEDS }, (_, seed) => run(streams, { seed: seed + 1, requests: demands.length }));
+  const rates = runs.map(({ iops }) => iops);
+  const mean = rates.reduce((sum, rate) => sum + rate, 0) / SEEDS;
+  const deviation = Math.sqrt(rates.reduce((sum, rate) => sum + (rate - mean) ** 2, 0) / (SEEDS - 1));
+  // Student's t for 9 degrees of freedom, 95 %.
+  const half = (2.262 * deviation) / Math.sqrt(SEEDS);
+  const p99 = Math.max(...runs.map(({ reads }) => reads.p99));
+  const write = Math.max(...runs.map(({ writes }) => writes.most));
+  const misses = runs.reduce((sum, { streams: { missed: late } }) => sum + late, 0);
+  line(
+    `  ${OURS!.name}: ${mean.toFixed(1)} ± ${half.toFixed(1)} requests/s over ${SEEDS} seeds; at least ${wanted}: ${judge(mean - half >= wanted)}`,
+  );
+  line(
+    `    ${misses} deadlines missed: ${judge(misses === 0)}; worst reads p99 ${p99.toFixed(0)} ms: ${judge(p99 <= READ_P99)}; longest write ${write.toFixed(0)} ms: ${judge(write <= WRITE_MOST)}`,
+  );
+  for (const policy of OTHERS) {
+    const figures = run(streams, { policy, milliseconds: 100_000 });
+    line(`  ${policy.name}: ${missed(figures)}, ${shown(figures)}`);
+  }
+}
+
+line(`\n${PERIODS} periods`);
+for (const streams of [4, 12, 20, 28, 32, 40]) {
+  const figures = run(streams, { periods: PERIODS });
+  line(`  ${streams} streams: ${missed(figures)}: ${judge(figures.streams.missed === 0)}; ${shown(figures)}`);
+}
+
+line("\nrounds against their bound");
+const { rounds, over, closest } = adversarialRounds(100_000, 1);
+line(
+  `  ${rounds} random and adversarial rounds, ${over} over it: ${judge(over === 0)}; the longest took ${(closest * 100).toFixed(1)} % of it`,
+);
+const example = {
+  cylinders: 10_000,
+  seekTime: (way: number) => (way === 0 ? 0 : 0.8 + 0.02 * Math.sqrt(way)),
+  rotation: 25 / 3,
+  transfer: 1.25,
+  overhead: 0.3,
+};
+line(
+  `  a round of 16 takes at most ${serviceBound(16, example).toFixed(4)} ms; within 200 ms go ${roundSize(200, example)}`,
+);
+process.exitCode = passed ? 0 : 1;

@@ -1,0 +1,168 @@
+import { describe, expect, it } from "vitest";
+import {
+  admit,
+  type BlockRequest,
+  CALIBRATION_STREAM,
+  ContinuousMedia,
+  calibrate,
+  calibrationDisk,
+  HardDisk,
+  inventedDemands,
+  POLICIES,
+  type RequestClass,
+} from "../../../src/storage/index.ts";
+
+let id = 0;
+const CYLINDER = 12 * 1057;
+
+function request(sector: number, change: Partial<BlockRequest> = {}): BlockRequest {
+  return {
+    id: ++id,
+    sector,
+    sectors: 8,
+    write: false,
+    arrival: 0,
+    owner: 0,
+    class: "normal",
+    deadline: Number.POSITIVE_INFINITY,
+    ...change,
+  };
+}
+
+function scheduler() {
+  const disk = new HardDisk(calibrationDisk());
+  return { disk, media: new ContinuousMedia(disk) };
+}
+
+/** Serves all that waits; says in which order, and when each was done. */
+function drain({ disk, media }: ReturnType<typeof scheduler>, from = 0): { request: BlockRequest; at: number }[] {
+  const served: { request: BlockRequest; at: number }[] = [];
+  let now = from;
+  for (let next = media.take(now); next !== null; next = media.take(now)) {
+    disk.submit(next, now);
+    now = disk.complete().at;
+    for (const part of next.parts ?? [next]) served.push({ request: part, at: now });
+  }
+  return served;
+}
+
+describe("the scheduler for continuous media", () => {
+  it("takes what is nearest by arm and rotation", () => {
+    const both = scheduler();
+    const far = request(4000 * CYLINDER);
+    const near = request(2 * CYLINDER);
+    both.media.add(far);
+    both.media.add(near);
+    expect(drain(both).map((one) => one.request)).toEqual([near, far]);
+  });
+
+  it("makes one transfer of what follows on the medium, and reads through gaps that pass in a command's time", () => {
+    const { media } = scheduler();
+    const parts = [request(100), request(108), request(130), request(400)];
+    for (const one of parts) media.add(one);
+    const first = media.take(0)!;
+    expect(first).toMatchObject({ sector: 100, sectors: 38 });
+    expect(first.parts).toEqual(parts.slice(0, 3));
+    expect(media.size).toBe(1);
+  });
+
+  it("writes nothing between two writes", () => {
+    const { media } = scheduler();
+    for (const one of [request(100, { write: true }), request(110, { write: true })]) media.add(one);
+    expect(media.take(0)).toMatchObject({ sectors: 8 });
+  });
+
+  it("lets an aperiodic request go as long as streams can be served in time, and no longer", () => {
+    const served = (deadline: number) => {
+      const both = scheduler();
+      const stream = request(5000 * CYLINDER, { deadline, sectors: 256 });
+      both.media.add(stream);
+      for (let at = 0; at < 6; at++) both.media.add(request((10 + 300 * at) * CYLINDER));
+      const order = drain(both);
+      const own = order.find((one) => one.request === stream)!;
+      return { place: order.indexOf(own), late: own.at > deadline };
+    };
+    expect(served(5000)).toEqual({ place: 6, late: false });
+    expect(served(70).place).toBeLessThan(6);
+    expect(served(70)).toMatchObject({ late: false });
+    expect(served(35)).toEqual({ place: 0, late: false });
+  });
+
+  it("gives each class its slots of a round, the urgent first, and none starves", () => {
+    const both = scheduler();
+    for (const [index, name] of (["idle", "low", "background", "normal", "high"] as const).entries())
+      for (let at = 0; at < 40; at++) both.media.add(request((at * 100 + 11 * index) * CYLINDER, { class: name }));
+    const order = drain(both).map((one) => one.request.class);
+    const firstOf = (name: RequestClass) => order.indexOf(name);
+    expect(order.slice(0, 58).filter((name) => name === "high")).toHaveLength(32);
+    expect(firstOf("normal")).toBeLessThan(firstOf("idle"));
+    // 32 + 16 + 6 + 3 + 1: a round has them all.
+    expect(firstOf("idle")).toBeLessThan(58);
+    expect(order).toHaveLength(200);
+  });
+
+  it("lets a request inherit the class of who begins to wait for it", () => {
+    const both = scheduler();
+    const awaited = request(4900 * CYLINDER, { class: "background" });
+    both.media.add(awaited);
+    for (let at = 0; at < 10; at++) both.media.add(request(at * 50 * CYLINDER));
+    awaited.class = "critical";
+    expect(both.media.take(0)).toBe(awaited);
+  });
+
+  it("lets nothing wait for ever: what is old goes before what is near", () => {
+    const { media } = scheduler();
+    const old = request(5000 * CYLINDER, { write: true, arrival: 0 });
+    media.add(old);
+    for (let at = 0; at < 10; at++) media.add(request(at * 1000, { arrival: 3_600 }));
+    expect(media.take(3_600)).toBe(old);
+  });
+
+  it.each([8, 24, 32, 40])("5.6/13: misses no deadline of %i streams under full aperiodic load", (streams) => {
+    const disk = calibrationDisk();
+    const figures = calibrate({
+      disk,
+      policy: POLICIES[0]!,
+      streams: Array(streams).fill(CALIBRATION_STREAM),
+      demands: inventedDemands(disk.sectors, 5_000, streams),
+      depth: 32,
+      seed: streams,
+      periods: 8_000,
+      milliseconds: Number.POSITIVE_INFINITY,
+    });
+    expect(figures.streams.missed).toBe(0);
+    expect(figures.iops).toBeGreaterThan(0);
+  });
+});
+
+describe("admission", () => {
+  const disk = new HardDisk(calibrationDisk());
+
+  it("takes at least 40 streams of the calibration load where plans know the rotation, of which 32 are guaranteed without", () => {
+    const others: (typeof CALIBRATION_STREAM)[] = [];
+    let guaranteed = 0;
+    while (admit(CALIBRATION_STREAM, others, disk).admitted) {
+      others.push(CALIBRATION_STREAM);
+      if (admit(CALIBRATION_STREAM, others, disk).guaranteed) guaranteed = others.length + 1;
+    }
+    expect(others.length).toBeGreaterThanOrEqual(40);
+    expect(guaranteed).toBeGreaterThanOrEqual(31);
+    expect(guaranteed).toBeLessThanOrEqual(33);
+  });
+
+  it("5.6/14: refuses a stream that does not fit, and says how many like it are too many", () => {
+    const others = Array(60).fill(CALIBRATION_STREAM);
+    const answer = admit(CALIBRATION_STREAM, others, disk);
+    expect(answer).toMatchObject({ admitted: false, guaranteed: false });
+    expect(admit(CALIBRATION_STREAM, others.slice(answer.missing), disk).admitted).toBe(true);
+    expect(admit(CALIBRATION_STREAM, others.slice(answer.missing - 1), disk).admitted).toBe(false);
+  });
+
+  it("counts a stream as often as it asks in the shortest period", () => {
+    const slow = { period: 1000, sectors: 256 };
+    const shareOf = (...[stream, ...others]: [typeof slow, ...(typeof slow)[]]) => admit(stream, others, disk).share;
+    expect(shareOf(slow)).toBeLessThan(shareOf(CALIBRATION_STREAM));
+    expect(shareOf(slow, slow, slow)).toBeGreaterThan(1.5 * shareOf(slow));
+    expect(shareOf({ period: 100, sectors: 64 })).toBeGreaterThan(shareOf(CALIBRATION_STREAM));
+  });
+});

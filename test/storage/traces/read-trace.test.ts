@@ -1,0 +1,151 @@
+import { writeFileSync } from "node:fs";
+import { gzipSync } from "node:zlib";
+import { afterAll, describe, expect, it } from "vitest";
+import { StopcodeError } from "../../../src/binary/index.ts";
+import { readBlockTrace } from "../../../src/storage/index.ts";
+import { sharedData, withPeers } from "../../peers.ts";
+import { temporaryFolder } from "../../stopcode.ts";
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+
+function fileOf(content: string | Uint8Array): string {
+  writeFileSync(folder.in("a.trace"), content);
+  return folder.in("a.trace");
+}
+
+function refusalOf(content: string | Uint8Array): StopcodeError {
+  try {
+    readBlockTrace(fileOf(content));
+  } catch (error) {
+    if (error instanceof StopcodeError) return error;
+    throw error;
+  }
+  return expect.fail("it was read");
+}
+
+function vscsi(
+  records: readonly { command: number; bytes: number; block: number; microseconds: number }[],
+): Uint8Array {
+  const view = new DataView(new ArrayBuffer(records.length * 32));
+  for (const [index, { command, bytes, block, microseconds }] of records.entries()) {
+    view.setUint32(index * 32 + 4, bytes, true);
+    view.setUint16(index * 32 + 12, command, true);
+    view.setUint16(index * 32 + 14, 0x100, true);
+    view.setBigUint64(index * 32 + 16, BigInt(block), true);
+    view.setBigUint64(index * 32 + 24, BigInt(microseconds), true);
+  }
+  return new Uint8Array(view.buffer);
+}
+
+function srt(device: number, flags: number): Uint8Array {
+  const header = `$$TR_IOREC-1.3\ndisks = {\n 0 -> {\n disktype = hp335h,\n sections = {\n 8 -> {\n "/",\n },\n 14 -> {\n "<swap>",\n }\n }\n }\n};\n\f`;
+  const view = new DataView(new ArrayBuffer(56));
+  for (const [index, word] of [56, 0x40001, 7, 500_000, 0, 0, 8192, 25, device, 4, 0, flags, 0, 0].entries())
+    view.setInt32(index * 4, word);
+  return Buffer.concat([Buffer.from(header, "latin1"), new Uint8Array(view.buffer)]);
+}
+
+const read = { write: false, device: 0, isSwap: false };
+
+describe("traces of block requests", () => {
+  it.each([
+    [
+      "DiskSim ascii",
+      "13.5\t30\t100\t5\t1\n14.5 20 200 6 0\n",
+      [
+        { ...read, arrival: 0, sector: 100, sectors: 5 },
+        { ...read, arrival: 1, sector: 200, sectors: 6, write: true, device: 1 },
+      ],
+    ],
+    [
+      "MQSim text",
+      "3000000 4 264719034 16 0\n1000000 4 8 8 1\n",
+      [
+        { ...read, arrival: 0, sector: 8, sectors: 8 },
+        { ...read, arrival: 2, sector: 264_719_034, sectors: 16, write: true },
+      ],
+    ],
+    [
+      "fio iolog",
+      "fio version 2 iolog\n/dev/sda add\n/dev/sda open\n/dev/sda read 4096 4096\n/dev/sda wait 2000 0\n/dev/sda write 512 1\n/dev/sda sync\n",
+      [
+        { ...read, arrival: 0, sector: 8, sectors: 8 },
+        { ...read, arrival: 2, sector: 1, sectors: 1, write: true },
+      ],
+    ],
+    [
+      "fio iolog",
+      "fio version 3 iolog\n10 /dev/sda add\n12 /dev/sda read 0 1024\n",
+      [{ ...read, arrival: 0, sector: 0, sectors: 2 }],
+    ],
+    [
+      "blkparse",
+      "  8,0    3        1     0.000000000   697  G   W 223490 + 8 [kjournald]\n  8,0    3        2     0.000000000   697  Q   W 223490 + 8 [kjournald]\n  8,16   1       9     0.002000000   697  Q  RA 64 + 16 [cp]\n  8,0 3 10 0.1 0 Q FN [x]\nCPU3 (8,0):\n Reads Queued: 1\n",
+      [
+        { ...read, arrival: 0, sector: 223_490, sectors: 8, write: true },
+        { ...read, arrival: 2, sector: 64, sectors: 16, device: 1 },
+      ],
+    ],
+    [
+      "vscsi",
+      vscsi([
+        { command: 0x28, bytes: 4096, block: 77, microseconds: 1000 },
+        { command: 0x2a, bytes: 512, block: 2 ** 33, microseconds: 3500 },
+      ]),
+      [
+        { ...read, arrival: 0, sector: 77, sectors: 8 },
+        { ...read, arrival: 2.5, sector: 2 ** 33, sectors: 1, write: true },
+      ],
+    ],
+    ["HP srt", srt(0x0800_0008, 1), [{ ...read, arrival: 0, sector: 50, sectors: 16 }]],
+    ["HP srt", srt(0x0800_000e, 0), [{ ...read, arrival: 0, sector: 50, sectors: 16, write: true, isSwap: true }]],
+  ] as const)("of format %s are known by what is in them, and read", (format, content, requests) => {
+    const trace = readBlockTrace(fileOf(content));
+    expect(trace.format).toBe(format);
+    expect(trace.requests).toEqual(requests);
+    expect(readBlockTrace(fileOf(gzipSync(content))).requests).toEqual(requests);
+  });
+
+  it.each([
+    ["trace/unknown", "hello\n", {}],
+    ["trace/unknown", "", {}],
+    ["trace/line", "1.0 0 1 1 1\n\n2.0 0 x 1 1\n", { line: 3, column: 1 }],
+    ["trace/line", "1.0 0 1 0 1\n", { line: 1 }],
+    ["trace/line", "fio version 2 iolog\n/dev/sda read 0 0\n", { line: 2 }],
+    ["trace/empty", "fio version 3 iolog\n1 /dev/sda add\n", {}],
+    [
+      "trace/record",
+      vscsi([
+        { command: 0x28, bytes: 512, block: 0, microseconds: 0 },
+        { command: 0x28, bytes: 100, block: 0, microseconds: 0 },
+      ]),
+      { offset: 32 },
+    ],
+    [
+      "trace/record",
+      srt(8, 1).map((byte, at, { length }) => (at === length - 53 ? 57 : byte)),
+      { offset: srt(8, 1).length - 56 },
+    ],
+    ["trace/packed", gzipSync("1.0 0 1 1 1\n").subarray(0, 20), {}],
+  ] as const)("are refused with %s where they are damaged", (code, content, where) => {
+    const refusal = refusalOf(content);
+    expect(refusal.code).toBe(code);
+    expect(refusal.where).toMatchObject({ file: folder.in("a.trace"), ...where });
+    expect(refusal.hint).toBeTruthy();
+  });
+
+  withPeers({ data: "traces/INDEX.md" }).it.each([
+    // Counts of the index of the collection.
+    ["libcachesim/cloudPhysicsIO.vscsi", "vscsi", 113_872, 46_974, 0],
+    ["mqsim/tpcc-small.trace", "MQSim text", 6_999, undefined, 0],
+    ["disksim-valid/ascii.trace", "DiskSim ascii", 100_000, undefined, 0],
+    ["disksim-valid/ajw.1week.srt", "HP srt", 44_519, undefined, 1055 + 902 + 2267],
+  ] as const)("of real machines are read whole: %s", (name, format, requests, reads, swap) => {
+    const trace = readBlockTrace(sharedData(`traces/${name}`));
+    expect(trace.format).toBe(format);
+    expect(trace.requests).toHaveLength(requests);
+    if (reads !== undefined) expect(trace.requests.filter(({ write }) => !write)).toHaveLength(reads);
+    expect(trace.requests.filter(({ isSwap }) => isSwap)).toHaveLength(swap);
+  });
+});
