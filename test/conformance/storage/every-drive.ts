@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { parseMeasuredDrive, readDisk, replay } from "../../../src/storage/index.ts";
+import { DATA_SHEETS, deviation } from "./data-sheets.ts";
+import { measureFigure } from "./device-figure.ts";
 
 /**
  * `npm run conformance:storage`: every drive of DiskSim's validation set that is there is sent what the real one was sent, and the
@@ -23,6 +25,8 @@ const PUBLISHED: Readonly<Record<string, number>> = {
   DEC_RZ26: 0.34,
 };
 const WORST = 1.25;
+/** The share of a published figure by which a solid-state device may differ from it. */
+const SHEET_MOST = 0.05;
 const SHARE_BETTER = 6 / 7;
 
 const SHARED = new URL("../../../../shared/data/traces/disksim-valid/", import.meta.url).pathname;
@@ -68,3 +72,20 @@ process.stdout.write(
 );
 process.exitCode =
   better >= Math.floor(ratios.length * SHARE_BETTER) && ratios.every((ratio) => ratio <= WORST) ? 0 : 1;
+
+if (process.argv.length <= 2) {
+  process.stdout.write("\nsolid-state devices beside their data sheets\n");
+  const rows = DATA_SHEETS.map(({ device, what, task, of, published }) => {
+    const figure = measureFigure(device, task)[of];
+    const away = deviation(figure, published);
+    const unit = { iops: "requests/s", megabytes: "MB/s", microseconds: "us", amplification: "" }[of];
+    const sheet = published[0] === published[1] ? published[0] : published.join(" to ");
+    process.stdout.write(
+      `${device.name}, ${what}: ${figure.toFixed(1)} ${unit}, published ${sheet}, ${(away * 100).toFixed(1)} % away\n`,
+    );
+    return away;
+  });
+  const within = rows.filter((away) => away <= SHEET_MOST).length;
+  process.stdout.write(`${within} of ${rows.length} rows within ${SHEET_MOST * 100} %\n`);
+  if (within < rows.length) process.exitCode = 1;
+}
