@@ -10,3 +10,5 @@ export {
 } from "./figures.ts";
 export type { Goal } from "./goals.ts";
 export { benchPaging, type PagingBenchOptions, type PagingBenchProgress } from "./paging-bench.ts";
+export { benchStorage, type PolicyFigure, type StorageBench, type StorageBenchOptions } from "./storage-bench.ts";
+export { storagePlot } from "./storage-plot.ts";

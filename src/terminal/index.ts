@@ -6,3 +6,4 @@ export { factsScreen } from "./facts-screen.ts";
 export { crashScreen, historyScreen, rebuildScreen } from "./history-screen.ts";
 export { explainScreen, lintScreen, packsScreen, packTestsScreen } from "./rules-screen.ts";
 export { RunTimeline, scenarioScreen } from "./run-screen.ts";
+export { storageBenchScreen } from "./storage-bench-screen.ts";

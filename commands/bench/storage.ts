@@ -1,0 +1,77 @@
+import { writeFileSync } from "node:fs";
+import * as Flags from "@oclif/core/flags";
+import { StopcodeCommand, storageBenchScreen } from "../../src/terminal/index.ts";
+
+export default class BenchStorage extends StopcodeCommand {
+  static override summary = "Compare disk schedulers on the same disk, load and streams";
+  static override description =
+    `Every policy runs on the same disk with the same requests: a load that keeps a number of requests open, and streams that ask for
+128 KiB every 500 ms and are due at the end of each period. The first policy is the one that users get, the others are what it
+is measured against.
+
+The disk is the arm of an ST32171W over 31.3 GiB, or any that a DiskSim parameter file describes. A trace may be .vscsi, DiskSim ascii, HP srt,
+MQSim text, a fio iolog or the output of blkparse, packed by gzip or not; without one, a load is made.
+
+All but the last column (what the host took for a request, simulation and all) is simulated, and the same on every machine.`;
+  static override examples = [
+    "<%= config.bin %> <%= command.id %>",
+    "<%= config.bin %> <%= command.id %> --trace cloudPhysicsIO.vscsi --streams 12 --streams 28 --svg latency.svg",
+    "<%= config.bin %> <%= command.id %> --disk cheetah9LP.parv --only 'continuous media' --only mq-deadline --json",
+  ];
+  static override flags = {
+    trace: Flags.string({
+      multiple: true,
+      helpValue: "FILE",
+      summary: "A trace whose requests are the load; may be given more than once.",
+    }),
+    disk: Flags.string({ helpValue: "FILE", summary: "DiskSim parameters (.parv or .diskspecs) of the disk." }),
+    only: Flags.string({
+      multiple: true,
+      helpValue: "POLICY",
+      summary: "Run this policy alone; may be given more than once.",
+    }),
+    streams: Flags.integer({
+      multiple: true,
+      min: 0,
+      max: 1000,
+      helpValue: "N",
+      summary: "Streams beside the load (12, 20 and 28); may be given more than once.",
+    }),
+    depth: Flags.integer({
+      min: 1,
+      max: 4096,
+      default: 32,
+      helpValue: "N",
+      summary: "Requests that the load keeps open.",
+    }),
+    seconds: Flags.integer({
+      min: 1,
+      max: 1_000_000,
+      default: 60,
+      helpValue: "N",
+      summary: "Simulated seconds of each run.",
+    }),
+    seed: Flags.integer({ default: 1, helpValue: "N", summary: "Seed of where streams lie and when they begin." }),
+    svg: Flags.string({ helpValue: "FILE", summary: "Write a plot of the latency of reads against streams." }),
+  };
+
+  async run() {
+    const { flags } = await this.parse(BenchStorage);
+    const { benchStorage, storagePlot } = await import("../../src/bench/index.ts");
+    const { depth, seconds, seed } = flags;
+    const bench = benchStorage(
+      {
+        traces: flags.trace ?? [],
+        disk: flags.disk ?? null,
+        policies: flags.only ?? [],
+        streams: flags.streams ?? [12, 20, 28],
+        depth,
+        seconds,
+        seed,
+      },
+      (progress) => this.progress.step({ phase: progress.what, ...progress }),
+    );
+    if (flags.svg !== undefined) writeFileSync(flags.svg, storagePlot(bench));
+    return this.answer(bench, storageBenchScreen);
+  }
+}

@@ -1,0 +1,59 @@
+import type { PolicyFigure, StorageBench } from "../bench/index.ts";
+import { bold, columns, count, counted, dim, green, printable, red } from "./style.ts";
+
+const HEAD = [
+  "policy",
+  "missed",
+  "latest",
+  "requests/s",
+  "MB/s",
+  "reads: median",
+  "99 %",
+  "longest",
+  "writes: 99 %",
+  "longest",
+  "host",
+];
+const NUMBERS = HEAD.flatMap((_, column) => (column === 0 ? [] : [column]));
+
+/** A table for each load and number of streams: deadlines, throughput, latencies, and what the policy costs the host. */
+export function storageBenchScreen(bench: StorageBench): string {
+  const groups = Map.groupBy(bench.runs, ({ load, streamCount }) => `${load}\n${streamCount}`);
+  const tables = [...groups.values()].flatMap((runs) => {
+    const [{ load, streamCount, seconds }] = runs as [PolicyFigure, ...PolicyFigure[]];
+    const title = `${counted(streamCount, "stream")} of 128 KiB every 500 ms beside ${printable(load)} at depth ${bench.depth}, ${count(Math.round(seconds))} s`;
+    return [
+      "",
+      `  ${bold(title)}`,
+      ...columns([HEAD.map(dim), ...runs.map(row)], NUMBERS).map((line) => `  ${line}`.trimEnd()),
+    ];
+  });
+  return ["", `  ${printable(bench.disk)} · seed ${bench.seed}`, ...tables, ""].join("\n");
+}
+
+function row({
+  policy,
+  streams,
+  iops,
+  megabytesPerSecond,
+  reads,
+  writes,
+  microsecondsPerRequest,
+}: PolicyFigure): string[] {
+  const share = streams.periods === 0 ? "" : `${((100 * streams.missed) / streams.periods).toFixed(1)} %`;
+  return [
+    printable(policy),
+    streams.missed === 0 ? green(share) : red(share),
+    streams.missed === 0 ? "" : milliseconds(streams.latest),
+    iops.toFixed(1),
+    megabytesPerSecond.toFixed(1),
+    milliseconds(reads.p50),
+    milliseconds(reads.p99),
+    milliseconds(reads.most),
+    milliseconds(writes.p99),
+    milliseconds(writes.most),
+    `${microsecondsPerRequest.toFixed(1)} us`,
+  ];
+}
+
+const milliseconds = (time: number): string => `${count(Math.round(time))} ms`;
