@@ -25,6 +25,9 @@ const WRITE_HANDICAP = 1.5;
 const LONGEST_WAIT = 3500;
 /** Requests that follow one another on the medium are one transfer, up to so many sectors (2 MiB). */
 const LONGEST_TRANSFER = 4096;
+/** The same for so many milliseconds after a critical request: the next comes soon, and waits for what is under way. */
+const CRITICAL_TRANSFER = 256;
+const CRITICAL_TIME = 2000;
 
 /**
  * The scheduler that users get. Of all that waits, the nearest goes first, by arm and by rotation, where age and class make nearer; unless a
@@ -41,6 +44,9 @@ export class ContinuousMedia implements Scheduler {
   readonly #writes = new SectorOrder();
   /** Sectors between two reads that pass in the time another command would take: they are read too, and thrown away. */
   readonly #gap: number;
+  /** Until when critical requests are reckoned with. */
+  #criticalUntil = 0;
+  #longest = LONGEST_TRANSFER;
   readonly #best = new Group();
   readonly #candidate = new Group();
 
@@ -63,6 +69,7 @@ export class ContinuousMedia implements Scheduler {
 
   take(now: number): BlockRequest | null {
     const at = this.#device.freeAt(now);
+    this.#longest = now < this.#criticalUntil ? CRITICAL_TRANSFER : LONGEST_TRANSFER;
     const best = this.#nearestGroup(at);
     const stream = this.#guard.nearest(at);
     if (stream !== null) {
@@ -73,6 +80,7 @@ export class ContinuousMedia implements Scheduler {
     }
     if (best === null) return null;
     this.#slots.use(best.class);
+    if (best.class === "critical") this.#criticalUntil = now + CRITICAL_TIME;
     return taken(best);
   }
 
@@ -112,7 +120,7 @@ export class ContinuousMedia implements Scheduler {
     let end = index + 1;
     for (; end < items.length; end++) {
       const item = items[end]!;
-      if (item.request.sector > sectorEnd + gap || item.end - start > LONGEST_TRANSFER) break;
+      if (item.request.sector > sectorEnd + gap || item.end - start > this.#longest) break;
       if (item.end > sectorEnd) sectorEnd = item.end;
       if (item.request.arrival < oldest) oldest = item.request.arrival;
       if (HEAD_STARTS[item.request.class] > HEAD_STARTS[urgent]) urgent = item.request.class;

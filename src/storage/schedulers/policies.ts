@@ -30,10 +30,11 @@ export const POLICIES: readonly Policy[] = [
   { name: "Kyber-like", create: () => new KyberLike() },
   { name: "BFQ-like", create: (device) => new BfqLike(device) },
   { name: "Cello-like", create: (device) => new CelloLike(device) },
-  { name: "rounds", create: patentRounds },
+  { name: "rounds", create: (device) => patentRounds(device, false) },
+  { name: "rounds by position", create: (device) => patentRounds(device, true) },
 ];
 
-function patentRounds(device: PositionedDevice): Rounds {
+function patentRounds(device: PositionedDevice, isByPosition: boolean): Rounds {
   const limits = {
     cylinders: device.cylinders - 1,
     seekTime: (cylinders: number) => device.seekTime(cylinders),
@@ -42,5 +43,8 @@ function patentRounds(device: PositionedDevice): Rounds {
     overhead: device.limits.overhead,
   };
   const size = Math.max(1, roundSize(ROUND_LATENCY, limits));
-  return new Rounds({ size, bound: serviceBound(size, limits), periodicSlots: Math.ceil(size / 2) });
+  return new Rounds(
+    { size, bound: serviceBound(size, limits), periodicSlots: Math.ceil(size / 2) },
+    isByPosition ? device : null,
+  );
 }

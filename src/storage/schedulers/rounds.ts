@@ -1,5 +1,8 @@
+import type { PositionedDevice } from "../device.ts";
 import { type BlockRequest, REQUEST_CLASSES, type RequestClass } from "../request.ts";
 import type { Scheduler } from "../scheduler.ts";
+import { Queued } from "./queued.ts";
+import { roundOrder } from "./round-order.ts";
 
 /** Of each aperiodic class in a round; critical requests have no slots, they join the sweep at once. */
 const SLOTS: Readonly<Record<RequestClass, number>> = {
@@ -27,8 +30,9 @@ export interface RoundsParameters {
  * critical.
  */
 export class Rounds implements Scheduler {
-  readonly name = "rounds";
+  readonly name: string;
   readonly wakeAt = Number.POSITIVE_INFINITY;
+  readonly #device: PositionedDevice | null;
   readonly #parameters: RoundsParameters;
   readonly #slots: Readonly<Record<RequestClass, number>>;
   readonly #periodic: BlockRequest[] = [];
@@ -37,7 +41,10 @@ export class Rounds implements Scheduler {
   /** Rounds begun. */
   rounds = 0;
 
-  constructor(parameters: RoundsParameters) {
+  /** With a device, a round goes in the order of the shortest way by arm and rotation, and not upwards; the bound holds for both. */
+  constructor(parameters: RoundsParameters, device: PositionedDevice | null = null) {
+    this.name = device === null ? "rounds" : "rounds by position";
+    this.#device = device;
     this.#parameters = parameters;
     this.#slots = parameters.slots ?? SLOTS;
   }
@@ -50,7 +57,9 @@ export class Rounds implements Scheduler {
 
   add(request: BlockRequest): void {
     if (request.deadline !== Number.POSITIVE_INFINITY) insert(this.#periodic, request, (one) => one.deadline);
-    else if (request.class === "critical" && this.#sweep.length > 0) insert(this.#sweep, request, (one) => one.sector);
+    else if (request.class === "critical" && this.#sweep.length > 0 && this.#device === null)
+      insert(this.#sweep, request, (one) => one.sector);
+    else if (request.class === "critical" && this.#sweep.length > 0) this.#sweep.unshift(request);
     else this.#classes.get(request.class)!.push(request);
   }
 
@@ -62,6 +71,14 @@ export class Rounds implements Scheduler {
   completed(): void {}
 
   #fill(now: number): void {
+    this.#choose(now);
+    if (this.#device === null || this.#sweep.length < 2) return;
+    const stops = this.#sweep.map((request) => new Queued(request, this.#device!));
+    const order = roundOrder(stops, this.#device, this.#device.freeAt(now));
+    this.#sweep.splice(0, stops.length, ...order.map((stop) => stops[stop]!.request));
+  }
+
+  #choose(now: number): void {
     this.rounds++;
     const { size, bound, periodicSlots } = this.#parameters;
     let left = size;
