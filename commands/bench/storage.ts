@@ -12,7 +12,8 @@ is measured against.
 The disk is the arm of an ST32171W over 31.3 GiB, or any that a DiskSim parameter file describes. A trace may be .vscsi, DiskSim ascii, HP srt,
 MQSim text, a fio iolog or the output of blkparse, packed by gzip or not; without one, a load is made.
 
-All but the last column (what the host took for a request, simulation and all) is simulated, and the same on every machine.`;
+All but the last two columns is simulated, and the same on every machine. "dispatch" is the host's time to take in one request and give out one with
+128 waiting, "host" its time for a request, simulation and all.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --trace cloudPhysicsIO.vscsi --streams 12 --streams 28 --svg latency.svg",

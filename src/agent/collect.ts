@@ -73,6 +73,7 @@ export async function collect(host: Host, notice: CrashNotice, options: CollectO
   const consoleText = host.console(partition.name);
   if (consoleText !== "") folder.addFile("console.log", consoleText);
   await writePages(folder, plan, options.onProgress ?? (() => {}));
+  host.dumpTaken(partition.name, plan.bytes);
   const { dump, sealed, leftOut } = plan;
   return collected(folder, {
     ...descriptor,

@@ -13,6 +13,7 @@ import {
   readBlockTrace,
   readDisk,
 } from "../storage/index.ts";
+import { dispatchCost } from "./dispatch-cost.ts";
 
 /** Requests of the load that is made where no trace is given. */
 const INVENTED = 20_000;
@@ -38,6 +39,8 @@ export interface PolicyFigure extends RunFigures {
   readonly policy: string;
   readonly load: string;
   readonly streamCount: number;
+  /** Microseconds of the host to take in one request and give out one, with 128 waiting. */
+  readonly dispatchMicroseconds: number;
 }
 
 /** The document of `bench storage --json`. */
@@ -76,6 +79,13 @@ export function benchStorage(
     options.streams.flatMap((streamCount) => policies.map((policy) => ({ load, streamCount, policy }))),
   );
   const begun = performance.now();
+  const costs = new Map<string, number>();
+  const costOf = (policy: Policy, load: NamedLoad) => {
+    const key = `${policy.name}\n${load.name}`;
+    const cost = costs.get(key) ?? dispatchCost(policy, disk, load.demands);
+    costs.set(key, cost);
+    return cost;
+  };
   const runs = plan.map(({ load, streamCount, policy }, done) => {
     const passed = (performance.now() - begun) / 1000;
     onProgress({
@@ -93,7 +103,13 @@ export function benchStorage(
       seed: options.seed,
       milliseconds: options.seconds * 1000,
     });
-    return { policy: policy.name, load: load.name, streamCount, ...figures };
+    return {
+      policy: policy.name,
+      load: load.name,
+      streamCount,
+      ...figures,
+      dispatchMicroseconds: costOf(policy, load),
+    };
   });
   return { disk: disk.name, depth: options.depth, seed: options.seed, runs };
 }

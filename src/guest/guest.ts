@@ -18,6 +18,8 @@ import { Services } from "./kernel/services.ts";
 import { OutOfPageFrames } from "./memory/page-frames.ts";
 import type { PageExchange } from "./processes/page-exchange.ts";
 import { startUserProcess, type UserProcess } from "./processes/user-process.ts";
+import type { PageFileDevice } from "./storage/page-file-device.ts";
+import type { Routine } from "./threads/wait.ts";
 
 /** What a guest is started with. */
 export interface GuestOptions {
@@ -35,6 +37,8 @@ export interface GuestOptions {
   readonly exchange: PageExchange;
   /** What to switch on for which stop code, besides the checks asked for from outside. */
   readonly procedures: readonly Procedure[];
+  /** Where its page file lies; null: it has none. */
+  readonly pageFile: PageFileDevice | null;
 }
 
 /** Processes that every Windows has; their memory is small here. */
@@ -69,6 +73,7 @@ export class Guest {
         random,
         systemPtes: options.systemPtes,
         startedAt: BigInt(options.startedAt.getTime()) * 10_000n + UNIX_EPOCH,
+        pageFile: options.pageFile,
         armed: new Set(this.armed.map(({ check }) => check as KernelCheck)),
       });
       this.#greet(kernel, asked);
@@ -98,6 +103,18 @@ export class Guest {
    */
   step(): void {
     withinMemory(this.#kernel.partition, () => this.#kernel.step());
+  }
+
+  /**
+   * Lets something happen in the guest at a moment of its clock (100 ns since its start), on the first processor, as an interrupt does. The moment
+   * may not be before `now`.
+   */
+  interrupt(at: number, action: () => void): void {
+    const { clock, memory, processors } = this.#kernel;
+    clock.at(at, () => {
+      memory.processor = processors[0]!.virtual;
+      action();
+    });
   }
 
   /** Puts what the processors run into the virtual processors' registers. */
@@ -151,6 +168,7 @@ function start(kernel: Kernel, options: GuestOptions, random: Random): void {
   }
   for (const [number, wanted] of processes.entries())
     startUserProcess(kernel, services, wanted, { parent, seed: own, number, exchange });
+  if (options.pageFile !== null) startBalanceSetManager(kernel, services);
   const order = random.shuffle([...drivers]);
   const thread = kernel.processes.createThread(
     kernel.processes.system,
@@ -158,6 +176,26 @@ function start(kernel: Kernel, options: GuestOptions, random: Random): void {
   );
   thread.routine = loadDrivers(kernel, services, thread, order, new Random(own, partition.name).word());
   kernel.dispatcher.makeReady(thread);
+}
+
+/** Seconds between two looks at what was used. */
+const BALANCE_SECONDS = 1;
+
+/** The thread that has pageable memory leave when it was not used for a second. */
+function startBalanceSetManager(kernel: Kernel, services: Services): void {
+  const { processes, images, dispatcher, pageable } = kernel;
+  const thread = processes.createThread(processes.system, images.find("nt!KeBalanceSetManager").address);
+  const routine = function* (): Routine {
+    thread.enter(images.find("nt!KiStartSystemThread"));
+    thread.enter(images.find("nt!PspSystemThreadStartup"), [], "SystemRoutine");
+    thread.enter(images.find("nt!KeBalanceSetManager"), [], "StartRoutine");
+    for (;;) {
+      yield* services.keDelayExecutionThread(thread, BALANCE_SECONDS);
+      pageable.trim();
+    }
+  };
+  thread.routine = routine();
+  dispatcher.makeReady(thread);
 }
 
 function withinMemory<T>(partition: Partition, work: () => T): T {

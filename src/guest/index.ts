@@ -9,4 +9,5 @@ export { MOST_PROCESSES } from "./processes/page-stamp.ts";
 export type { UserProcess } from "./processes/user-process.ts";
 export { processWork, workBytes } from "./processes/work.ts";
 export { duration, rate, size } from "./quantities.ts";
+export { NT_STATUS, type PageFileDevice, type Transferred } from "./storage/page-file-device.ts";
 export { TICKS_PER_SECOND } from "./threads/virtual-clock.ts";

@@ -57,6 +57,8 @@ export interface HostCrashNotice {
 export type HostEvent =
   | { readonly kind: "started"; readonly partition: string; readonly armed: readonly ArmedCheck[] }
   | ({ readonly kind: "crashed" } & CrashNotice)
+  /** A dump of a partition that runs on is wanted: who takes it resumes the partition. The stop code is LIVE_SYSTEM_DUMP. */
+  | ({ readonly kind: "live-dump" } & CrashNotice)
   /** The hypervisor itself has failed: no partition but the dump partition executes any more. */
   | ({ readonly kind: "host-crashed" } & HostCrashNotice)
   /** Nothing will happen any more: every partition is idle or the scenario's time is over. */
@@ -119,8 +121,12 @@ export interface Host {
   processors(partition: string): readonly HostProcessor[];
   crashNote(partition: string): CrashNote;
   console(partition: string): string;
+  /** The agent has a dump of so many bytes to write: a host that has a disk of its own is busy with it from now on. */
+  dumpTaken(partition: string, bytes: number): void;
   /** Named counters, for `host run --json`. */
   counters(): Readonly<Record<string, number>>;
+  /** Those of its disks. */
+  storageCounters(): Readonly<Record<string, number>>;
   /** Those of each partition, by its name. */
   partitionCounters(): Readonly<Record<string, Readonly<Record<string, number>>>>;
   close(): Promise<void>;

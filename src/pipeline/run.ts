@@ -21,6 +21,7 @@ import { readScenario } from "./scenario.ts";
 export type RunEvent =
   | { readonly kind: "host"; readonly host: Host; readonly scenario: string; readonly seed: number }
   | { readonly kind: "crashed"; readonly boot: number; readonly notice: CrashNotice; readonly name: string | null }
+  | { readonly kind: "live-dump"; readonly boot: number; readonly notice: CrashNotice }
   | { readonly kind: "progress"; readonly progress: Progress }
   | { readonly kind: "recorded"; readonly crash: RecordedCrash; readonly seconds: number }
   | { readonly kind: "armed"; readonly partition: string; readonly checks: readonly ArmRequest[] }
@@ -129,6 +130,7 @@ class Run {
       const event = await this.host.nextEvent();
       if (event.kind === "finished") return this.withoutCrash();
       if (event.kind === "started") this.started(event.partition, event.armed);
+      else if (event.kind === "live-dump") await this.liveDump(event);
       else if (event.kind === "crashed") {
         if (await this.crashed(event, (options) => collect(this.host, event, options))) return;
       } else {
@@ -140,6 +142,26 @@ class Run {
 
   private started(partition: string, armed: readonly ArmedCheck[]): void {
     this.starts.set(partition, { boot: (this.starts.get(partition)?.boot ?? 0) + 1, armed });
+  }
+
+  /** Records what a partition looks like, and lets it go on. */
+  private async liveDump(notice: CrashNotice): Promise<void> {
+    const { boot, armed } = this.starts.get(notice.partition) ?? { boot: 1, armed: [] };
+    const { onEvent, home, packs, history } = this.options;
+    onEvent({ kind: "live-dump", boot, notice });
+    const begun = performance.now();
+    const onProgress = (progress: Progress) => onEvent({ kind: "progress", progress });
+    const taken = await recordCrash((options) => collect(this.host, notice, options), {
+      home,
+      boot,
+      armed,
+      packs,
+      history,
+      onProgress,
+    });
+    this.crashes.push(taken);
+    onEvent({ kind: "recorded", crash: taken, seconds: (performance.now() - begun) / 1000 });
+    await this.host.resume(notice.partition);
   }
 
   /** Records one crash and starts again what failed; true when the run is over. */
@@ -213,7 +235,7 @@ class Run {
       boots: this.boots,
       verdict: { culprit: best?.culprit.name ?? null, confidence: best?.verdict ?? null },
       hypervisor: { counters: this.host.counters(), partitions: this.host.partitionCounters() },
-      storage: { counters: {} },
+      storage: { counters: this.host.storageCounters() },
       dumps: this.crashes.map(({ manifest, folder }) => ({
         crashId: manifest.id,
         partition: manifest.partition,

@@ -4,6 +4,7 @@ export * from "./disk/hard-disk.ts";
 export * from "./disk/parameters.ts";
 export * from "./disk/replay.ts";
 export * from "./disk/seek-curve.ts";
+export * from "./faults/faulty-device.ts";
 export * from "./page-file/page-file.ts";
 export * from "./request.ts";
 export * from "./scheduler.ts";

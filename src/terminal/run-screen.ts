@@ -50,6 +50,12 @@ function lines(event: Exclude<RunEvent, { kind: "progress" }>): string[] {
         `  ${bold(`boot ${event.boot}`.padEnd(8))} ${partition} stopped at ${atSeconds.toFixed(1)} s   ${red(code)} ${event.name ?? ""}`.trimEnd(),
       ];
     }
+    case "live-dump": {
+      const { partition, atSeconds } = event.notice;
+      return [
+        `  ${bold(`boot ${event.boot}`.padEnd(8))} ${partition} dumped at ${atSeconds.toFixed(1)} s, and goes on`,
+      ];
+    }
     case "recorded":
       return recordedLines(event);
     case "armed": {
@@ -60,12 +66,17 @@ function lines(event: Exclude<RunEvent, { kind: "progress" }>): string[] {
       const { culprit, confidence } = event.report.verdict;
       const crashes = event.rows.length;
       const unexpected = (event.report.unexpected ?? []).map((line) => `  ${red("unexpected")}  ${line}`);
-      if (crashes === 0) return [...unexpected, green("  no partition stopped"), ""];
+      const media = mediaLines(event.report.storage.counters);
+      if (crashes === 0) return [...unexpected, green("  no partition stopped"), ...media, ""];
+      const anyStopped = event.report.boots.some(({ crash }) => crash !== null);
       const last = event.rows.at(-1);
       return [
         "",
         ...unexpected,
-        `  ${bold(culprit ?? "no culprit")}${confidence ? ` ${confidence}` : ""}`,
+        anyStopped
+          ? `  ${bold(culprit ?? "no culprit")}${confidence ? ` ${confidence}` : ""}`
+          : green("  no partition stopped"),
+        ...media,
         historyScreen(event.rows),
         "",
         dim(
@@ -75,6 +86,12 @@ function lines(event: Exclude<RunEvent, { kind: "progress" }>): string[] {
       ];
     }
   }
+}
+
+function mediaLines({ mediaPeriods = 0, mediaMisses = 0 }: Readonly<Record<string, number>>): string[] {
+  if (mediaPeriods === 0) return [];
+  const text = `  ${counted(mediaPeriods, "period")} of streams played from the disk, ${count(mediaMisses)} missed`;
+  return [mediaMisses === 0 ? green(text) : red(text)];
 }
 
 function recordedLines({ crash, seconds }: Extract<RunEvent, { kind: "recorded" }>): string[] {

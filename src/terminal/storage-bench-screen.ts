@@ -12,6 +12,7 @@ const HEAD = [
   "longest",
   "writes: 99 %",
   "longest",
+  "dispatch",
   "host",
 ];
 const NUMBERS = HEAD.flatMap((_, column) => (column === 0 ? [] : [column]));
@@ -39,6 +40,7 @@ function row({
   reads,
   writes,
   microsecondsPerRequest,
+  dispatchMicroseconds,
 }: PolicyFigure): string[] {
   const share = streams.periods === 0 ? "" : `${((100 * streams.missed) / streams.periods).toFixed(1)} %`;
   return [
@@ -52,6 +54,7 @@ function row({
     milliseconds(reads.most),
     milliseconds(writes.p99),
     milliseconds(writes.most),
+    `${dispatchMicroseconds.toFixed(2)} us`,
     `${microsecondsPerRequest.toFixed(1)} us`,
   ];
 }

@@ -133,6 +133,10 @@ export class MemoryHost implements Host {
   async restart(name: string): Promise<void> {
     this.of(name).paused = false;
   }
+  storageCounters() {
+    return {};
+  }
+  dumpTaken(): void {}
   privatePages(name: string): readonly PageRun[] {
     return this.of(name).privatePages;
   }

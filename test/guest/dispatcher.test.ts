@@ -11,7 +11,15 @@ function kernelWith(processors: number): Kernel {
     memoryBytes: 16 * 2 ** 20,
     processors,
   });
-  return new Kernel({ partition, boot: 1, random: new Random(5), systemPtes: 1024, startedAt: 0n, armed: new Set() });
+  return new Kernel({
+    partition,
+    boot: 1,
+    random: new Random(5),
+    systemPtes: 1024,
+    startedAt: 0n,
+    armed: new Set(),
+    pageFile: null,
+  });
 }
 
 const start = (kernel: Kernel, routine: (thread: Thread) => Thread["routine"]): Thread => {

@@ -17,7 +17,15 @@ function kernel(
     processors,
     engine,
   });
-  return new Kernel({ partition, boot: 1, random: new Random(5), systemPtes, startedAt: 0n, armed: new Set() });
+  return new Kernel({
+    partition,
+    boot: 1,
+    random: new Random(5),
+    systemPtes,
+    startedAt: 0n,
+    armed: new Set(),
+    pageFile: null,
+  });
 }
 
 describe("pools", () => {

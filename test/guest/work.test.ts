@@ -23,6 +23,7 @@ function working(engine: EngineKind, options: Parameters<typeof processWork.pars
     seed: 4,
     startedAt: new Date(0),
     systemPtes: 1024,
+    pageFile: null,
     drivers: [],
     procedures: [],
     exchange: alone,

@@ -3,6 +3,7 @@ import type { DriverFile } from "../drivers/driver.ts";
 import { leakSystemPtes } from "./leak-system-ptes.ts";
 import { mapAndUnmap } from "./map-and-unmap.ts";
 import { nullDereference } from "./null-dereference.ts";
+import { pageableTable } from "./pageable-table.ts";
 import { poolChurn } from "./pool-churn.ts";
 
 const name = z
@@ -29,6 +30,11 @@ export const driver = z.discriminatedUnion("behaviour", [
   }),
   z.strictObject({
     name,
+    behaviour: z.literal(pageableTable.name).meta({ description: pageableTable.summary }),
+    options: pageableTable.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
     behaviour: z.literal(poolChurn.name).meta({ description: poolChurn.summary }),
     options: poolChurn.options.prefault({}),
   }),
@@ -45,6 +51,8 @@ export function driverFile(choice: DriverChoice): DriverFile {
       return { name: choice.name, program: nullDereference.program(choice.options) };
     case "map-and-unmap":
       return { name: choice.name, program: mapAndUnmap.program(choice.options) };
+    case "pageable-table":
+      return { name: choice.name, program: pageableTable.program(choice.options) };
     case "pool-churn":
       return { name: choice.name, program: poolChurn.program(choice.options) };
   }

@@ -16,8 +16,10 @@ import { KernelMemory } from "../memory/kernel-memory.ts";
 import { PageFrames, pageFrame } from "../memory/page-frames.ts";
 import { PAGE_KIND } from "../memory/page-table-entry.ts";
 import { PageTables } from "../memory/page-tables.ts";
+import { PageableMemory } from "../memory/pageable-memory.ts";
 import { Pool, poolTag } from "../memory/pool.ts";
 import { SystemPtes } from "../memory/system-ptes.ts";
+import type { PageFileDevice } from "../storage/page-file-device.ts";
 import { Dispatcher } from "../threads/dispatcher.ts";
 import type { Processor } from "../threads/processor.ts";
 import { CLOCK_INTERVAL_SECONDS, TICKS_PER_SECOND, VirtualClock } from "../threads/virtual-clock.ts";
@@ -42,7 +44,12 @@ export interface KernelOptions {
   readonly startedAt: bigint;
   /** Checks that are on from the first driver on. */
   readonly armed: ReadonlySet<KernelCheck>;
+  /** Where pageable memory goes when it is not used; null: it stays. */
+  readonly pageFile: PageFileDevice | null;
 }
+
+/** Pageable memory lies so far behind the start of paged pool, in the same entry of the root. */
+const PAGEABLE_DISTANCE = 0x10_0000_0000n;
 
 /** Below the first MiB nothing is allocated: a real machine has firmware there. */
 const FIRST_FREE_FRAME = 0x100;
@@ -68,6 +75,7 @@ export class Kernel {
   readonly nonPagedPool: Pool;
   readonly pagedPool: Pool;
   readonly systemPtes: SystemPtes;
+  readonly pageable: PageableMemory;
   readonly checks: CheckRecords;
   readonly modules: ModuleList;
   readonly processes: ProcessTable;
@@ -117,6 +125,13 @@ export class Kernel {
       this.memory,
       this.physical,
       this.tables,
+    );
+    this.pageable = new PageableMemory(
+      this.layout.pagedPool + PAGEABLE_DISTANCE,
+      this.tables,
+      this.frames,
+      this.physical,
+      options.pageFile,
     );
     this.checks = new CheckRecords(
       this.variable("LabCheckRecords"),

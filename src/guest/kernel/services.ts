@@ -1,9 +1,11 @@
 import { layout, PAGE_SIZE, u16, u32, u64 } from "../../binary/index.ts";
 import { PageFault } from "../../hypervisor/index.ts";
 import { bugCheck } from "../faults/bug-check.ts";
+import { hardFault } from "../faults/hard-fault.ts";
 import { pageFault } from "../faults/page-fault.ts";
 import type { KernelFunction } from "../image/loaded-image.ts";
 import { type PoolKind, poolTag } from "../memory/pool.ts";
+import { DISPATCH_LEVEL } from "../threads/processor.ts";
 import type { Thread } from "../threads/thread.ts";
 import type { Routine } from "../threads/wait.ts";
 import type { Kernel } from "./kernel.ts";
@@ -139,6 +141,35 @@ export class Services {
     for (const name of chain) thread.enter(this.#nt(name), [thread.object]);
     yield { kind: "sleep", seconds };
     for (const _ of chain) thread.leave();
+  }
+
+  /** Gives the processor up until `begin`'s caller wakes the thread. */
+  *keWaitForSingleObject(thread: Thread, begin: (wake: () => void) => void): Routine {
+    const chain = ["KeWaitForSingleObject", "KiCommitThreadWait", "KiSwapThread", "KiSwapContext"];
+    for (const name of chain) thread.enter(this.#nt(name), [thread.object]);
+    yield { kind: "await", begin };
+    for (const _ of chain) thread.leave();
+  }
+
+  /** Memory of a driver's pageable section: it may be in the page file when it is touched. */
+  mmAllocatePageable(thread: Thread, pages: number): bigint {
+    return thread.call(this.#nt("MmAllocatePagesForMdl"), [BigInt(pages)], () => this.#kernel.pageable.allocate(pages));
+  }
+
+  /** An instruction of the current function that reads pageable memory: it may have to wait for the page file. */
+  *loadPageable(thread: Thread, site: string, address: bigint): Routine<bigint> {
+    for (;;) {
+      thread.setRegister("rcx", address);
+      try {
+        return this.#kernel.memory.processor.readU64(address);
+      } catch (error) {
+        if (!(error instanceof PageFault)) throw error;
+        const rip = thread.siteAddress(site);
+        if (thread.processor!.irql >= DISPATCH_LEVEL || !this.#kernel.pageable.isAbsent(address))
+          return pageFault(this.#kernel, thread, error, rip);
+        yield* hardFault(this.#kernel, this, thread, error, rip);
+      }
+    }
   }
 
   /** Puts the thread where one stands that waits for an object which is never signalled. */

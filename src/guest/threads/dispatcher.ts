@@ -63,6 +63,7 @@ export class Dispatcher {
     thread.processor = null;
     if (!step.done && step.value.kind === "sleep")
       this.#clock.after(step.value.seconds * TICKS_PER_SECOND, () => this.makeReady(thread));
+    if (!step.done && step.value.kind === "await") step.value.begin(() => this.makeReady(thread));
     const next = this.#ready.shift();
     this.#switchTo(processor, next ?? processor.idle);
     if (next) this.#clock.after(0, () => this.#run(processor));

@@ -181,6 +181,19 @@ export class Thread {
     });
   }
 
+  /** IRETQ at the end of a handler that has resolved the exception: the interrupted instruction is tried again. */
+  returnFromTrap(): void {
+    const { processor } = this.#memory;
+    const frame = this.rsp;
+    const { function: handler, entryRsp, saved } = this.#frames.pop()!;
+    for (const name of VOLATILE)
+      this.registers[NUMBER[name]] = processor.readU64(frame + BigInt(trapFrame.fields[name].offset));
+    for (const [index, register] of handler.code.pushes.entries()) this.registers[register] = saved[index]!;
+    const machine = entryRsp + WORD;
+    this.rip = processor.readU64(machine + BigInt(machineFrame.fields.rip.offset));
+    this.registers[RSP] = processor.readU64(machine + BigInt(machineFrame.fields.rsp.offset));
+  }
+
   /** What an instruction of the current function has put into a register. */
   setRegister(name: RegisterName, value: bigint): void {
     this.registers[NUMBER[name]] = value;

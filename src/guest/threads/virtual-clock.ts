@@ -38,6 +38,11 @@ export class VirtualClock {
     heap[hole] = event;
   }
 
+  /** Plans an event for a moment that may be now, and is never in the past. */
+  at(ticks: number, action: () => void): void {
+    this.after(ticks - this.now, action);
+  }
+
   /** Goes on to the next event and lets it happen. */
   step(): void {
     const event = this.#pop();

@@ -1,15 +1,18 @@
 import type { PageRun, PhysicalMemory } from "../../binary/index.ts";
-import { StopcodeError } from "../../binary/index.ts";
+import { PAGE_SIZE, StopcodeError } from "../../binary/index.ts";
+import { dumpHeader64 } from "../../dumpfile/index.ts";
 import {
   armForNextStart,
   driverFile,
   Guest,
   type PageExchange,
+  type PageFileDevice,
   type Procedure,
   TICKS_PER_SECOND,
   type UserProcess,
 } from "../../guest/index.ts";
 import { type BugCheck, Hypervisor, type Partition } from "../../hypervisor/index.ts";
+import { type DeviceFault, SECTOR_BYTES } from "../../storage/index.ts";
 import type {
   ArmedCheck,
   CrashNote,
@@ -21,10 +24,14 @@ import type {
   PartitionFrames,
   PartitionState,
 } from "../host.ts";
+import { HostDisk } from "./host-disk.ts";
 import { HypervisorWatch, watchOf } from "./hypervisor-watch.ts";
 import { HostPageExchange } from "./page-exchange.ts";
 import { framesOf } from "./partition-frames.ts";
 import type { Scenario, ScenarioPartition } from "./scenario/schema.ts";
+
+/** Stop code of a dump that is taken of a machine which goes on. */
+const LIVE_SYSTEM_DUMP = 0x161;
 
 /** A partition, the guest in it, and where its clock stands against the host's. */
 interface Machine {
@@ -61,6 +68,14 @@ export class EmulatedHost implements Host {
   #exchange!: HostPageExchange;
   #dumper!: Partition;
   #watch!: HypervisorWatch;
+  /** It outlives a start of the host: what is wrong with it stays wrong. */
+  readonly #disk: HostDisk;
+  /** Where each partition's page file begins on it. */
+  readonly #pageFiles = new Map<string, number>();
+  /** The start of each partition that is running: what an earlier one asked the disk for is nobody's any more. */
+  readonly #starts = new Map<string, object>();
+  /** Live dumps that are still to come, the first one first. */
+  readonly #liveDumps: { readonly partition: string; readonly at: number }[];
   /** Which start of the host is running, from 1. */
   #hostBoot = 0;
   readonly #machines = new Map<string, Machine>();
@@ -80,6 +95,10 @@ export class EmulatedHost implements Host {
     this.name = scenario.host.name;
     this.seed = options.seed ?? scenario.seed;
     this.startedAt = new Date(scenario.clock);
+    this.#disk = this.#makeDisk();
+    this.#liveDumps = scenario.liveDumps
+      .map(({ partition, at }) => ({ partition, at: at * TICKS_PER_SECOND }))
+      .toSorted((a, b) => a.at - b.at);
     this.#powerOn([]);
     for (const wanted of scenario.partitions) this.#create(wanted, 1, null);
     this.#hypervisor.reserveCrashRegion();
@@ -176,7 +195,12 @@ export class EmulatedHost implements Host {
   }
 
   crashNote(name: string): CrashNote {
-    const header = this.#machine(name).partition.crashNote();
+    const { partition } = this.#machine(name);
+    const note = partition.crashNote();
+    const header = note === null ? null : Uint8Array.from(note);
+    // The guest has not filled its header in: it goes on.
+    if (header !== null && partition.state !== "crashed")
+      new DataView(header.buffer).setUint32(dumpHeader64.fields.bugCheckCode.offset, LIVE_SYSTEM_DUMP, true);
     return header ? { kind: "windows", header } : { kind: "none" };
   }
 
@@ -192,6 +216,14 @@ export class EmulatedHost implements Host {
       hypervisorAudits: this.#watch.audits,
       checkRecordsWritten: guests.reduce((sum, guest) => sum + guest.checkRecordsWritten, 0),
     };
+  }
+
+  storageCounters(): Readonly<Record<string, number>> {
+    return this.#disk.counters();
+  }
+
+  dumpTaken(_partition: string, bytes: number): void {
+    this.#disk.writeDump(bytes, this.#now);
   }
 
   partitionCounters(): Readonly<Record<string, Readonly<Record<string, number>>>> {
@@ -227,6 +259,19 @@ export class EmulatedHost implements Host {
       const machine = this.#next();
       if (!machine) return { kind: "finished", atSeconds: this.#now / TICKS_PER_SECOND };
       const due = machine.startedAt + machine.guest.nextEvent;
+      const [live] = this.#liveDumps;
+      if (live !== undefined && live.at <= Math.min(due, this.#watch.next, this.#disk.next)) {
+        this.#liveDumps.shift();
+        this.#now = Math.max(this.#now, live.at);
+        const event = this.#liveDumpOf(live.partition);
+        if (event !== null) return event;
+        continue;
+      }
+      if (this.#disk.next <= Math.min(due, this.#watch.next)) {
+        this.#now = Math.max(this.#now, this.#disk.next);
+        this.#disk.step();
+        continue;
+      }
       if (this.#watch.next <= due) {
         this.#now = this.#watch.next;
         this.#watch.step();
@@ -268,6 +313,21 @@ export class EmulatedHost implements Host {
       stopCode: Number(parameters[0]),
       parameters: [parameters[1], parameters[2], parameters[3], parameters[4]],
       message,
+    };
+  }
+
+  /** Null: the partition does not run. */
+  #liveDumpOf(partition: string): HostEvent | null {
+    const machine = this.#machine(partition);
+    if (machine.partition.state !== "running" || machine.paused) return null;
+    return {
+      kind: "live-dump",
+      partition,
+      atSeconds: (this.#now - machine.startedAt) / TICKS_PER_SECOND,
+      at: this.#clock(),
+      stopCode: LIVE_SYSTEM_DUMP,
+      parameters: [0n, 0n, 0n, 0n],
+      message: null,
     };
   }
 
@@ -333,6 +393,7 @@ export class EmulatedHost implements Host {
       startedAt: this.#clock(),
       systemPtes: wanted.systemPtes,
       procedures: this.#procedures,
+      pageFile: this.#pageFileOf(wanted),
       drivers: wanted.drivers.map(driverFile),
       exchange,
       processes: wanted.processes.flatMap(({ name, memory, private: isPrivate, canary, work, count }) =>
@@ -345,6 +406,45 @@ export class EmulatedHost implements Host {
         }),
       ),
     });
+  }
+
+  #makeDisk(): HostDisk {
+    const { partitions, diskFaults } = this.scenario;
+    let used = 0;
+    for (const { name, pageFile } of partitions) {
+      if (pageFile === undefined) continue;
+      this.#pageFiles.set(name, used);
+      used += pageFile / SECTOR_BYTES;
+    }
+    const [first] = this.#pageFiles.keys();
+    const faults = diskFaults.map(({ kind, at, partition = first ?? "", page }): DeviceFault => {
+      const from = at * 1000;
+      if (kind === "dead") return { kind, from };
+      const sector = this.#pageFiles.get(partition)! + (page * PAGE_SIZE) / SECTOR_BYTES;
+      return { kind, from, sector, sectors: 1 };
+    });
+    return new HostDisk({
+      faults,
+      streams: this.scenario.media?.streams ?? 0,
+      seed: this.seed,
+      pageFileSectors: used,
+    });
+  }
+
+  #pageFileOf({ name, pageFile }: ScenarioPartition): PageFileDevice | null {
+    if (pageFile === undefined) return null;
+    const start = {};
+    this.#starts.set(name, start);
+    return this.#disk.pageFile(
+      this.#pageFiles.get(name)!,
+      pageFile / PAGE_SIZE,
+      () => this.#now,
+      (at, action) => {
+        const machine = this.#machines.get(name);
+        if (machine !== undefined && this.#starts.get(name) === start)
+          machine.guest.interrupt(at - machine.startedAt, action);
+      },
+    );
   }
 
   /** The time of day on the host. */

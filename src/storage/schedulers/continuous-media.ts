@@ -28,6 +28,8 @@ const LONGEST_TRANSFER = 4096;
 /** The same for so many milliseconds after a critical request: the next comes soon, and waits for what is under way. */
 const CRITICAL_TRANSFER = 256;
 const CRITICAL_TIME = 2000;
+/** Milliseconds of waiting for the platters that are worth not being committed. */
+const LEAST_WAIT = 0.5;
 
 /**
  * The scheduler that users get. Of all that waits, the nearest goes first, by arm and by rotation, where age and class make nearer; unless a
@@ -36,7 +38,7 @@ const CRITICAL_TIME = 2000;
  */
 export class ContinuousMedia implements Scheduler {
   readonly name = "continuous media";
-  readonly wakeAt = Number.POSITIVE_INFINITY;
+  wakeAt = Number.POSITIVE_INFINITY;
   readonly #device: PositionedDevice;
   readonly #guard: StreamGuard;
   readonly #slots: ClassSlots;
@@ -76,15 +78,34 @@ export class ContinuousMedia implements Scheduler {
       const choice = best === null || this.#guard.cost <= best.cost ? stream : best.head!;
       const forced = this.#guard.instead(choice, at, choice === stream ? stream.transfer : best!.transfer);
       const chosen = forced ?? choice;
-      if (chosen !== best?.head) return this.#guard.take(chosen);
+      if (chosen !== best?.head) {
+        this.wakeAt = Number.POSITIVE_INFINITY;
+        return this.#guard.take(chosen);
+      }
     }
     if (best === null) return null;
+    if (stream === null && this.#canWait(best, now, at)) return null;
+    this.wakeAt = Number.POSITIVE_INFINITY;
     this.#slots.use(best.class);
     if (best.class === "critical") this.#criticalUntil = now + CRITICAL_TIME;
     return taken(best);
   }
 
   completed(): void {}
+
+  /**
+   * While critical requests are reckoned with, the disk is not given what would only wait for the platters: it could not be called back. The
+   * arm leaves when it has to, and once the time is there, something goes.
+   */
+  #canWait({ head, class: own }: Group, now: number, at: number): boolean {
+    if (now >= this.#criticalUntil || own === "critical" || now >= this.wakeAt) return false;
+    const device = this.#device;
+    const reach = device.reachTime(device.heads, head!, head!.request.write, at);
+    const slack = reach - device.limits.overhead - device.seekTime(Math.abs(head!.cylinder - device.heads.cylinder));
+    if (slack <= LEAST_WAIT) return false;
+    this.wakeAt = Math.min(this.wakeAt, now + slack - LEAST_WAIT / 2);
+    return true;
+  }
 
   #nearestGroup(at: number): Group | null {
     for (let round = 0; round < 2; round++) {
@@ -138,11 +159,16 @@ export class ContinuousMedia implements Scheduler {
 
   #weigh(at: number): void {
     const group = this.#candidate;
-    const { write } = group.head!.request;
+    const head = group.head!;
+    const { write } = head.request;
+    const { heads } = this.#device;
     const wait = at - group.oldest;
     const ageing = write ? WRITE_AGEING * wait - WRITE_HANDICAP : READ_AGEING * wait;
-    const reach = this.#device.reachTime(this.#device.heads, group.head!, write, at);
-    group.cost = reach - HEAD_STARTS[group.class] - ageing - (wait > LONGEST_WAIT ? wait : 0);
+    const nearer = HEAD_STARTS[group.class] + ageing + (wait > LONGEST_WAIT ? wait : 0);
+    // The arm's way alone is too long for most, and soon found.
+    const way = head.cylinder - heads.cylinder;
+    group.cost = this.#device.seekTime(way < 0 ? -way : way) - nearer;
+    if (group.cost < this.#best.cost) group.cost = this.#device.reachTime(heads, head, write, at) - nearer;
   }
 }
 

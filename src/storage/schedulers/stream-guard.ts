@@ -53,16 +53,25 @@ export class StreamGuard {
 
   /** The one that is nearest, where each becomes nearer the closer its deadline is. */
   nearest(at: number): Queued | null {
+    const { heads } = this.#device;
     let nearest: Queued | null = null;
     let least = Number.POSITIVE_INFINITY;
     for (const item of this.#waiting) {
-      const cost = this.#device.reachTime(this.#device.heads, item, false, at) + URGENCY * timeLeft(item, at);
+      const left = URGENCY * timeLeft(item, at);
+      if (this.#wayTo(item, heads) + left >= least) continue;
+      const cost = this.#device.reachTime(heads, item, false, at) + left;
       if (cost >= least) continue;
       least = cost;
       nearest = item;
     }
     this.cost = least - URGENCY;
     return nearest;
+  }
+
+  /** The arm's way alone, which is soon found, and too long for most. */
+  #wayTo(item: Queued, from: Readonly<Place>): number {
+    const way = item.cylinder - from.cylinder;
+    return this.#device.seekTime(way < 0 ? -way : way);
   }
 
   /** What must go at `at` instead of a choice, whose transfer takes so long; null: the choice may go. */
@@ -109,8 +118,10 @@ export class StreamGuard {
       let takes = 0;
       for (let index = 0; index < left.length; index++) {
         const item = left[index]!;
+        const wanted = urgency * timeLeft(item, time);
+        if (this.#wayTo(item, heads) + wanted >= least) continue;
         const reach = this.#device.reachTime(heads, item, false, time);
-        const cost = reach + urgency * timeLeft(item, time);
+        const cost = reach + wanted;
         if (cost >= least) continue;
         least = cost;
         takes = reach + item.transfer;

@@ -1,15 +1,21 @@
 import { existsSync, readFileSync } from "node:fs";
+import { Random } from "../../../src/binary/index.ts";
 import {
   CALIBRATION_STREAM,
   type Calibration,
+  ClosedLoop,
   calibrate,
   calibrationDisk,
+  HardDisk,
+  Numbers,
+  PageFaults,
   POLICIES,
   parseSeekCurve,
   type RunFigures,
   readBlockTrace,
   roundSize,
   serviceBound,
+  simulate,
 } from "../../../src/storage/index.ts";
 import { adversarialRounds } from "./adversarial-rounds.ts";
 
@@ -38,6 +44,8 @@ const WANTED = new Map([
   [28, 175],
 ]);
 const [OURS, ...OTHERS] = POLICIES;
+/** The owner of page faults. */
+const FAULTS = 2_000_000;
 
 const disk = calibrationDisk({ kind: "measured", points: parseSeekCurve(readFileSync(CURVE, "utf8"), CURVE) });
 const demands = readBlockTrace(TRACE).requests.slice(8_000, 28_000);
@@ -58,6 +66,26 @@ const run = (streams: number, changes: Partial<Calibration>): RunFigures =>
     milliseconds: Number.POSITIVE_INFINITY,
     ...changes,
   });
+
+/** The 99th percentile of page faults' latency beside a background of a depth. */
+function faultLatency(depth: number): number {
+  const device = new HardDisk(disk);
+  const numbers = new Numbers();
+  const faults = new PageFaults(FAULTS, 4, 20_000_000, 2 ** 18, new Random(1, "faults"), numbers);
+  const background = new ClosedLoop(demands, depth, FAULTS + 1, "background", numbers);
+  const latencies: number[] = [];
+  simulate(
+    device,
+    OURS!.create(device),
+    depth === 0 ? [faults] : [faults, background],
+    1_000_000,
+    ({ request, at }) => {
+      if (request.owner === FAULTS) latencies.push(at - request.arrival);
+      return true;
+    },
+  );
+  return latencies.toSorted((a, b) => a - b)[Math.floor(latencies.length * 0.99)]!;
+}
 
 const missed = ({ streams }: RunFigures) => `${streams.missed} of ${streams.periods} missed`;
 const shown = ({ iops, reads, writes, microsecondsPerRequest }: RunFigures) =>
@@ -90,6 +118,14 @@ line(`\n${PERIODS} periods`);
 for (const streams of [4, 12, 20, 28, 32, 40]) {
   const figures = run(streams, { periods: PERIODS });
   line(`  ${streams} streams: ${missed(figures)}: ${judge(figures.streams.missed === 0)}; ${shown(figures)}`);
+}
+
+line("\nhard page faults, four a second from a page file of 1 GiB, under a background that keeps its requests open");
+const idle = faultLatency(0);
+line(`  idle: p99 ${idle.toFixed(1)} ms`);
+for (const depth of [1, 4, 32, 128]) {
+  const p99 = faultLatency(depth);
+  line(`  depth ${depth}: p99 ${p99.toFixed(1)} ms, ${(p99 / idle).toFixed(2)}x of idle: ${judge(p99 <= 2 * idle)}`);
 }
 
 line("\nrounds against their bound");

@@ -1,15 +1,20 @@
 import { describe, expect, it } from "vitest";
+import { Random } from "../../../src/binary/index.ts";
 import {
   admit,
   type BlockRequest,
   CALIBRATION_STREAM,
+  ClosedLoop,
   ContinuousMedia,
   calibrate,
   calibrationDisk,
   HardDisk,
   inventedDemands,
+  Numbers,
+  PageFaults,
   POLICIES,
   type RequestClass,
+  simulate,
 } from "../../../src/storage/index.ts";
 
 let id = 0;
@@ -117,6 +122,34 @@ describe("the scheduler for continuous media", () => {
     for (let at = 0; at < 10; at++) media.add(request(at * 1000, { arrival: 3_600 }));
     expect(media.take(3_600)).toBe(old);
   });
+
+  it.each([32, 128])(
+    "lets a page fault wait at most twice as long as on an idle disk, beside %i requests in the background",
+    (depth) => {
+      const p99 = (open: number) => {
+        const disk = new HardDisk(calibrationDisk());
+        const numbers = new Numbers();
+        const faults = new PageFaults(1, 4, 20_000_000, 2 ** 18, new Random(1, "faults"), numbers);
+        const load = new ClosedLoop(inventedDemands(disk.sectors, 5_000, 2), open, 2, "background", numbers);
+        const latencies: number[] = [];
+        let others = 0;
+        simulate(
+          disk,
+          new ContinuousMedia(disk),
+          open === 0 ? [faults] : [faults, load],
+          1_000_000,
+          ({ request: done, at }) => {
+            if (done.owner === 1) latencies.push(at - done.arrival);
+            else others++;
+            return true;
+          },
+        );
+        expect(others).toBeGreaterThanOrEqual(open * 1000);
+        return latencies.toSorted((a, b) => a - b)[Math.floor(latencies.length * 0.99)]!;
+      };
+      expect(p99(depth)).toBeLessThanOrEqual(2 * p99(0));
+    },
+  );
 
   it.each([8, 24, 32, 40])("5.6/13: misses no deadline of %i streams under full aperiodic load", (streams) => {
     const disk = calibrationDisk();

@@ -63,6 +63,9 @@ const partition = z.strictObject({
       leaveOut: z.array(z.enum(["zero"])).default([]),
     })
     .prefault({}),
+  pageFile: size.optional().meta({
+    description: "Size of its page file, on the host's disk; without one, pageable memory stays where it is",
+  }),
   drivers: z.array(driver).default([]),
   processes: z.array(privateProcess).default([]),
 });
@@ -71,6 +74,16 @@ const stop = z.strictObject({
   partition: name.meta({ description: "Which partition stops; `hypervisor` when it is the host itself" }),
   stopCode: z.int().positive().meta({ description: "Stop code, such as 0x3F" }),
   culprit: z.string().optional().meta({ description: "Who is to be named, such as leakdrv.sys" }),
+});
+
+const diskFault = z.strictObject({
+  kind: z.enum(["unreadable", "dead"]).meta({
+    description:
+      "unreadable: a page of a partition's page file cannot be read any more; dead: the disk answers nothing but that it is gone",
+  }),
+  at: duration.meta({ description: "From when on, after the first start of the host" }),
+  partition: name.optional().meta({ description: "Whose page file the page is in; the first that has one" }),
+  page: z.int().min(0).default(0).meta({ description: "Which page of the page file" }),
 });
 
 /** A scenario as people write it: an emulated host, what runs on it, and how it is to end. */
@@ -99,6 +112,26 @@ export const scenarioSchema = z.strictObject({
     })
     .optional()
     .meta({ description: "What the hypervisor itself does wrong, once a start" }),
+  diskFaults: z.array(diskFault).default([]).meta({ description: "What goes wrong with the host's disk" }),
+  media: z
+    .strictObject({
+      streams: z
+        .int()
+        .min(1)
+        .max(100)
+        .meta({ description: "Streams of 128 KiB every 500 ms, due at the end of each period" }),
+    })
+    .optional()
+    .meta({ description: "What is played from the host's disk all the time; refused where it could not be in time" }),
+  liveDumps: z
+    .array(
+      z.strictObject({
+        partition: name,
+        at: duration.meta({ description: "When, after the first start of the host" }),
+      }),
+    )
+    .default([])
+    .meta({ description: "Dumps taken of partitions that go on" }),
   boots: z
     .int()
     .min(1)

@@ -1,0 +1,133 @@
+import { PAGE_SIZE } from "../../binary/index.ts";
+import type { GuestPhysicalMemory } from "../../hypervisor/index.ts";
+import type { PageFileDevice } from "../storage/page-file-device.ts";
+import type { PageFrames } from "./page-frames.ts";
+import { ACCESSED_BIT, PAGE_KIND } from "./page-table-entry.ts";
+import type { PageTables } from "./page-tables.ts";
+
+/**
+ * A page-table entry of a page that is in a page file: not valid, PageFileAllocated, the protection, and where it is (MMPTE_SOFTWARE of
+ * Microsoft's public symbols, build 19041).
+ */
+const PAGE_FILE_ALLOCATED = 1n << 2n;
+const READ_WRITE = 4n << 5n;
+const PAGE_FILE_HIGH = 32n;
+
+/** `leaving`: it is being written to the page file; its frame is not given away before that is done. */
+type State = "resident" | "leaving" | "out";
+
+interface PageableUnit {
+  readonly address: bigint;
+  /** Where in the page file it is when it is out. */
+  readonly slot: number;
+  frame: number;
+  state: State;
+  /** Who waits for it to come in. */
+  waiting: ((status: number) => void)[];
+}
+
+/**
+ * Kernel memory that may leave for the page file. What was not used since the last look leaves; whoever touches it then has a page fault, which
+ * brings it back. That it leaves is written to the page file at once, so that its frame can be used by others.
+ */
+export class PageableMemory {
+  readonly #start: bigint;
+  readonly #tables: PageTables;
+  readonly #frames: PageFrames;
+  readonly #physical: GuestPhysicalMemory;
+  readonly #device: PageFileDevice | null;
+  readonly #units: PageableUnit[] = [];
+
+  /** @param start where its addresses begin @param device null: there is no page file, and nothing leaves */
+  constructor(
+    start: bigint,
+    tables: PageTables,
+    frames: PageFrames,
+    physical: GuestPhysicalMemory,
+    device: PageFileDevice | null,
+  ) {
+    this.#start = start;
+    this.#tables = tables;
+    this.#frames = frames;
+    this.#physical = physical;
+    this.#device = device;
+  }
+
+  /** New pages, zeroed, next to one another. */
+  allocate(pages: number): bigint {
+    const first = this.#units.length;
+    for (let page = 0; page < pages; page++) {
+      const address = this.#start + BigInt((first + page) * PAGE_SIZE);
+      const frame = this.#frames.takeZeroed();
+      this.#tables.map(address, frame, PAGE_KIND.kernelData);
+      this.#units.push({ address, slot: first + page, frame, state: "resident", waiting: [] });
+    }
+    return this.#start + BigInt(first * PAGE_SIZE);
+  }
+
+  /** The address is one of its pages, and that is not there. */
+  isAbsent(address: bigint): boolean {
+    const unit = this.#unitOf(address);
+    return unit !== undefined && unit.state !== "resident";
+  }
+
+  /** Lets go of what was not used since the last look. */
+  trim(): void {
+    const flags = new Uint8Array(1);
+    for (const unit of this.#units) {
+      if (unit.state !== "resident" || this.#device === null || unit.slot >= this.#device.pages) continue;
+      this.#tables.takeFlags(unit.address, flags);
+      if ((flags[0]! & ACCESSED_BIT) === 0) this.#leave(unit, this.#device);
+    }
+  }
+
+  /** Brings the page of an address in; `done` hears the NTSTATUS, at once where it had not left yet. */
+  bringIn(address: bigint, done: (status: number) => void): void {
+    const unit = this.#unitOf(address)!;
+    if (unit.state === "leaving") {
+      this.#arrive(unit, unit.frame);
+      done(0);
+      return;
+    }
+    unit.waiting.push(done);
+    if (unit.waiting.length > 1) return;
+    this.#device!.read(unit.slot, (status, bytes) => {
+      if (status === 0) {
+        const frame = this.#frames.takeZeroed();
+        this.#physical.write(frame * PAGE_SIZE, bytes);
+        this.#arrive(unit, frame);
+      }
+      for (const waiting of unit.waiting.splice(0)) waiting(status);
+    });
+  }
+
+  /** The page-table entry of an address as it stands. */
+  entryOf(address: bigint): bigint {
+    return this.#physical.readU64(this.#tables.entry(address));
+  }
+
+  #leave(unit: PageableUnit, device: PageFileDevice): void {
+    const bytes = this.#physical.read(unit.frame * PAGE_SIZE, PAGE_SIZE);
+    this.#tables.unmapRun(unit.address, 1);
+    const entry = PAGE_FILE_ALLOCATED | READ_WRITE | (BigInt(unit.slot) << PAGE_FILE_HIGH);
+    this.#physical.writeU64(this.#tables.entry(unit.address), entry);
+    unit.state = "leaving";
+    device.write(unit.slot, bytes, (status) => {
+      if (unit.state !== "leaving") return;
+      if (status === 0) {
+        unit.state = "out";
+        this.#frames.give(unit.frame);
+      } else this.#arrive(unit, unit.frame);
+    });
+  }
+
+  #arrive(unit: PageableUnit, frame: number): void {
+    unit.frame = frame;
+    unit.state = "resident";
+    this.#tables.map(unit.address, frame, PAGE_KIND.kernelData);
+  }
+
+  #unitOf(address: bigint): PageableUnit | undefined {
+    return address < this.#start ? undefined : this.#units[Number((address - this.#start) / BigInt(PAGE_SIZE))];
+  }
+}

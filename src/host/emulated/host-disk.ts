@@ -1,0 +1,194 @@
+import { PAGE_SIZE, Random, StopcodeError } from "../../binary/index.ts";
+import { NT_STATUS, type PageFileDevice, TICKS_PER_SECOND, type Transferred } from "../../guest/index.ts";
+import {
+  admit,
+  type BlockRequest,
+  CALIBRATION_STREAM,
+  type Completion,
+  ContinuousMedia,
+  calibrationDisk,
+  type DeviceFault,
+  FaultyDevice,
+  HardDisk,
+  Numbers,
+  PeriodicStreams,
+  type RequestClass,
+  SECTOR_BYTES,
+} from "../../storage/index.ts";
+
+const PAGE_SECTORS = PAGE_SIZE / SECTOR_BYTES;
+const TICKS_PER_MILLISECOND = TICKS_PER_SECOND / 1000;
+/** A dump is written in requests of 128 KiB, so many of them at one time. */
+const DUMP_SECTORS = 256;
+const DUMP_DEPTH = 8;
+/** Owner of what is no stream's. */
+const MACHINE = -1;
+
+export interface HostDiskOptions {
+  readonly faults: readonly DeviceFault[];
+  /** Streams that others of the host's guests play from it. */
+  readonly streams: number;
+  readonly seed: number;
+  /** Sectors of the page files, at its front; dumps are written behind them. */
+  readonly pageFileSectors: number;
+}
+
+/**
+ * A disk of the host, with the scheduler before it: partitions' page files lie on it behind one another, dumps behind those, and
+ * streams are played from all over it. Times are 100 ns of the host's clock.
+ */
+export class HostDisk {
+  readonly #device: FaultyDevice;
+  readonly #scheduler: ContinuousMedia;
+  readonly #streams: PeriodicStreams;
+  readonly #numbers = new Numbers();
+  readonly #waiting = new Map<BlockRequest, (completion: Completion) => void>();
+  readonly #contents = new Map<number, Uint8Array>();
+  #dumpAt: number;
+  #dumpLeft = 0;
+  #dumpOpen = 0;
+  #reads = 0;
+  #writes = 0;
+  #failures = 0;
+  #dumpSectors = 0;
+  #periods = 0;
+  #missed = 0;
+
+  /** Throws `scenario/streams` where the disk cannot promise so many streams their deadlines. */
+  constructor({ faults, streams, seed, pageFileSectors }: HostDiskOptions) {
+    const disk = new HardDisk(calibrationDisk());
+    const wanted = Array(streams).fill(CALIBRATION_STREAM);
+    const admission = streams === 0 ? null : admit(CALIBRATION_STREAM, wanted.slice(1), disk);
+    if (admission !== null && !admission.admitted)
+      throw new StopcodeError("scenario/streams", `the disk cannot serve ${streams} streams in time`, {
+        hint: `ask for ${admission.missing} fewer`,
+      });
+    this.#device = new FaultyDevice(disk, faults);
+    this.#scheduler = new ContinuousMedia(disk);
+    this.#streams = new PeriodicStreams(wanted, disk.sectors, new Random(seed, "media"), this.#numbers);
+    this.#dumpAt = pageFileSectors;
+  }
+
+  /** When something is due. */
+  get next(): number {
+    return Math.min(this.#device.next, this.#streams.next, this.#scheduler.wakeAt) * TICKS_PER_MILLISECOND;
+  }
+
+  /** Lets the next thing happen: a stream asks, a transfer completes, or the scheduler wants to be asked. */
+  step(): void {
+    const { wakeAt } = this.#scheduler;
+    if (wakeAt < Math.min(this.#streams.next, this.#device.next)) this.#dispatch(wakeAt);
+    else if (this.#streams.next <= this.#device.next) this.#play();
+    else this.#complete();
+  }
+
+  #play(): void {
+    const request = this.#streams.take();
+    this.#add(request, request.arrival, ({ at }) => {
+      this.#periods++;
+      if (at > request.deadline) this.#missed++;
+    });
+  }
+
+  #complete(): void {
+    const completion = this.#device.complete();
+    this.#scheduler.completed();
+    if (completion.status !== "done") this.#failures++;
+    for (const request of completion.request.parts ?? [completion.request]) {
+      const done = this.#waiting.get(request)!;
+      this.#waiting.delete(request);
+      done(completion);
+    }
+    this.#dispatch(completion.at);
+  }
+
+  /**
+   * A page file of so many pages from a sector on, as a guest sees it. `now` tells the host's time; `deliver` has the guest hear of a
+   * completion at that time.
+   */
+  pageFile(
+    first: number,
+    pages: number,
+    now: () => number,
+    deliver: (at: number, action: () => void) => void,
+  ): PageFileDevice {
+    const submit = (page: number, write: boolean, bytes: Uint8Array | null, done: Transferred) => {
+      const sector = first + page * PAGE_SECTORS;
+      const milliseconds = now() / TICKS_PER_MILLISECOND;
+      if (write) this.#writes++;
+      else this.#reads++;
+      // Whoever reads a page waits for it; nobody waits for one to be written.
+      const request = this.#request(sector, PAGE_SECTORS, write, write ? "background" : "critical", milliseconds);
+      this.#add(request, milliseconds, ({ status, at }) => {
+        if (write && status === "done") this.#contents.set(sector, bytes!);
+        const read = this.#contents.get(sector) ?? new Uint8Array(PAGE_SIZE);
+        deliver(at * TICKS_PER_MILLISECOND, () => done(NT_STATUS[status], read));
+      });
+    };
+    return {
+      pages,
+      read: (page, done) => submit(page, false, null, done),
+      write: (page, bytes, done) => submit(page, true, bytes, done),
+    };
+  }
+
+  /** A dump of so many bytes is written from now on, behind everything that somebody waits for. */
+  writeDump(bytes: number, ticks: number): void {
+    this.#dumpLeft += Math.ceil(bytes / SECTOR_BYTES);
+    this.#writeOn(ticks / TICKS_PER_MILLISECOND);
+  }
+
+  counters(): Readonly<Record<string, number>> {
+    return {
+      pageReads: this.#reads,
+      pageWrites: this.#writes,
+      failures: this.#failures,
+      dumpBytes: this.#dumpSectors * SECTOR_BYTES,
+      dumpBytesLeft: (this.#dumpLeft + this.#dumpOpen * DUMP_SECTORS) * SECTOR_BYTES,
+      mediaPeriods: this.#periods,
+      mediaMisses: this.#missed,
+    };
+  }
+
+  #writeOn(now: number): void {
+    while (this.#dumpOpen < DUMP_DEPTH && this.#dumpLeft > 0) {
+      const sectors = Math.min(DUMP_SECTORS, this.#dumpLeft);
+      const request = this.#request(this.#dumpAt, sectors, true, "background", now);
+      this.#dumpAt += sectors;
+      this.#dumpLeft -= sectors;
+      this.#dumpOpen++;
+      this.#add(request, now, ({ at }) => {
+        this.#dumpOpen--;
+        this.#dumpSectors += sectors;
+        this.#writeOn(at);
+      });
+    }
+  }
+
+  #request(sector: number, sectors: number, write: boolean, requestClass: RequestClass, arrival: number): BlockRequest {
+    return {
+      id: this.#numbers.next(),
+      sector,
+      sectors,
+      write,
+      arrival,
+      owner: MACHINE,
+      class: requestClass,
+      deadline: Number.POSITIVE_INFINITY,
+    };
+  }
+
+  #add(request: BlockRequest, now: number, done: (completion: Completion) => void): void {
+    this.#waiting.set(request, done);
+    this.#scheduler.add(request);
+    this.#dispatch(now);
+  }
+
+  #dispatch(now: number): void {
+    while (this.#device.pending < this.#device.depth) {
+      const request = this.#scheduler.take(now);
+      if (request === null) return;
+      this.#device.submit(request, now);
+    }
+  }
+}

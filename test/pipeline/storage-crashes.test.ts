@@ -1,0 +1,87 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { afterAll, describe, expect, it } from "vitest";
+import { fixture, stopcode, stopcodeJson, temporaryFolder } from "../stopcode.ts";
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+
+interface Run {
+  readonly storage: { readonly counters: Readonly<Record<string, number>> };
+  readonly dumps: readonly { readonly partition: string; readonly pages: number; readonly folder: string }[];
+  readonly boots: readonly {
+    readonly crash: { readonly partition: string; readonly stopCode: string; readonly parameters: readonly string[] };
+    readonly findings: readonly {
+      readonly rule: string;
+      readonly verdict: string;
+      readonly culprit: { readonly kind: string; readonly name: string };
+    }[];
+  }[];
+}
+
+let homes = 0;
+const run = (scenario: string, ...args: string[]) =>
+  stopcodeJson<Run>(["host", "run", fixture(`scenarios/${scenario}.yaml`), ...args], folder.in(`home${homes++}`));
+
+describe("a machine whose storage fails", () => {
+  it.each([
+    ["pagefile-bad-sector", "0x7a", "page-file-sector-unreadable", "probable", { kind: "hardware", name: "disk" }],
+    ["pagefile-disk-gone", "0x7a", "page-file-disk-unreachable", "probable", { kind: "hardware", name: "disk" }],
+    ["storage-driver-crash", "0xd1", "driver-bad-address", "probable", { kind: "driver", name: "lanestor.sys" }],
+  ] as const)("%s stops with %s, and is diagnosed by %s", (scenario, stopCode, rule, verdict, culprit) => {
+    const { boots } = run(scenario);
+    expect(boots).toHaveLength(1);
+    const [{ crash, findings }] = boots as [Run["boots"][number]];
+    expect(crash.stopCode).toBe(stopCode);
+    expect(findings[0]).toMatchObject({ rule, verdict, culprit });
+    // Whoever touched the page is not accused.
+    expect(findings.some((finding) => finding.culprit.name === "lookup.sys")).toBe(false);
+  });
+
+  it("is the same again for the same seed, and diagnosed alike for others", () => {
+    const stops = ["11", "11", "12", "13", "14"].map((seed) => run("pagefile-bad-sector", "--seed", seed).boots[0]!);
+    expect(stops[0]!.crash).toEqual(stops[1]!.crash);
+    for (const { crash, findings } of stops) {
+      expect(crash.stopCode).toBe("0x7a");
+      expect(crash.parameters[1]).toBe("0xc000009c");
+      expect(findings[0]!.culprit.name).toBe("disk");
+    }
+    expect(new Set(stops.map(({ crash }) => crash.parameters[3])).size).toBeGreaterThan(1);
+  });
+});
+
+describe("a dump of a machine that goes on", () => {
+  it("is written whole beside streams and paging, and no stream misses a deadline", () => {
+    const { storage, dumps, boots } = run("live-dump-under-media-load");
+    expect(boots).toEqual([]);
+    expect(dumps.map(({ partition, pages }) => [partition, pages])).toEqual([
+      ["store", 32_768],
+      ["index", 16_384],
+    ]);
+    const { mediaPeriods, mediaMisses, dumpBytes, dumpBytesLeft, pageReads } = storage.counters;
+    expect(mediaPeriods).toBeGreaterThan(1_400);
+    expect(mediaMisses).toBe(0);
+    expect(dumpBytes).toBeGreaterThan((32_768 + 16_384) * 4096);
+    expect(dumpBytesLeft).toBe(0);
+    expect(pageReads).toBeGreaterThan(500);
+  });
+
+  it("can be read like any other, and says what it is", () => {
+    const home = folder.in("live");
+    const { dumps } = stopcodeJson<Run>(["host", "run", fixture("scenarios/live-dump-under-media-load.yaml")], home);
+    const facts = stopcodeJson<{ crash: { stopCode: { code: string } }; modules: { name: string }[] }>(
+      ["analyze", `${dumps[1]!.folder}/memory.dmp`],
+      home,
+    );
+    expect(facts.crash.stopCode.code).toBe("0x161");
+    expect(facts.modules.map(({ name }) => name)).toContain("lookup.sys");
+  });
+
+  it("is refused where the disk could not serve the streams in time", () => {
+    const text = readFileSync(fixture("scenarios/live-dump-under-media-load.yaml"), "utf8");
+    const file = folder.in("too-many.yaml");
+    writeFileSync(file, text.replace("streams: 12", "streams: 70"));
+    const refused = stopcode(["host", "run", file], folder.in("refused"));
+    expect(refused.status).toBe(3);
+    expect(refused.stderr).toMatch(/70 streams in time · ask for \d+ fewer/);
+  });
+});
