@@ -26,10 +26,10 @@ const LONGEST_WAIT = 3500;
 /** Requests that follow one another on the medium are one transfer, up to so many sectors (2 MiB). */
 const LONGEST_TRANSFER = 4096;
 /** The same for so many milliseconds after a critical request: the next comes soon, and waits for what is under way. */
-const CRITICAL_TRANSFER = 256;
+const CRITICAL_TRANSFER = 128;
 const CRITICAL_TIME = 2000;
 /** Milliseconds of waiting for the platters that are worth not being committed. */
-const LEAST_WAIT = 0.5;
+const LEAST_WAIT = 0.25;
 
 /**
  * The scheduler that users get. Of all that waits, the nearest goes first, by arm and by rotation, where age and class make nearer; unless a
