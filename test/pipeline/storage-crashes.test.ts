@@ -37,6 +37,16 @@ describe("a machine whose storage fails", () => {
     expect(findings.some((finding) => finding.culprit.name === "lookup.sys")).toBe(false);
   });
 
+  it("does not find its boot volume when it is started again, and says so", () => {
+    const { boots } = run("boot-device-gone");
+    expect(boots.map(({ crash }) => crash.stopCode)).toEqual(["0x7a", "0x7b"]);
+    expect(boots[1]!.crash.parameters[1]).toBe("0xc000009d");
+    expect(boots[1]!.findings[0]).toMatchObject({
+      rule: "boot-device-unreachable",
+      culprit: { kind: "hardware", name: "disk" },
+    });
+  });
+
   it("is the same again for the same seed, and diagnosed alike for others", () => {
     const stops = ["11", "11", "12", "13", "14"].map((seed) => run("pagefile-bad-sector", "--seed", seed).boots[0]!);
     expect(stops[0]!.crash).toEqual(stops[1]!.crash);
@@ -50,7 +60,7 @@ describe("a machine whose storage fails", () => {
 });
 
 describe("a dump of a machine that goes on", () => {
-  it("is written whole beside streams and paging, and no stream misses a deadline", () => {
+  it("5.6/17: is written whole beside streams and paging, and no stream misses a deadline", () => {
     const { storage, dumps, boots } = run("live-dump-under-media-load");
     expect(boots).toEqual([]);
     expect(dumps.map(({ partition, pages }) => [partition, pages])).toEqual([

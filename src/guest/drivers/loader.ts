@@ -5,6 +5,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import type { Services } from "../kernel/services.ts";
 import type { Thread } from "../threads/thread.ts";
 import type { Routine } from "../threads/wait.ts";
+import { mountBootDevice } from "./boot-device.ts";
 import { type DriverFile, driverFor } from "./driver.ts";
 
 /** Drivers of the system itself: they are there, and do nothing that would matter here. */
@@ -41,6 +42,7 @@ export function* loadDrivers(
     yield { kind: "compute", seconds: kernel.random.between(0.02, 0.06) };
     loadDriver(kernel, services, thread, file, seed);
   }
+  yield* mountBootDevice(kernel, services, thread);
   modules.remove(bootOnly);
   kernel.unmapImage(bootOnly);
   kernel.print(`${files.length} drivers started`);

@@ -76,6 +76,7 @@ export class Kernel {
   readonly pagedPool: Pool;
   readonly systemPtes: SystemPtes;
   readonly pageable: PageableMemory;
+  readonly pageFile: PageFileDevice | null;
   readonly checks: CheckRecords;
   readonly modules: ModuleList;
   readonly processes: ProcessTable;
@@ -126,6 +127,7 @@ export class Kernel {
       this.physical,
       this.tables,
     );
+    this.pageFile = options.pageFile;
     this.pageable = new PageableMemory(
       this.layout.pagedPool + PAGEABLE_DISTANCE,
       this.tables,
