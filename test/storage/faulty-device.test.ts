@@ -6,18 +6,7 @@ import {
   FaultyDevice,
   HardDisk,
 } from "../../src/storage/index.ts";
-
-let id = 0;
-const request = (sector: number, write = false, sectors = 8): BlockRequest => ({
-  id: ++id,
-  sector,
-  sectors,
-  write,
-  arrival: 0,
-  owner: 0,
-  class: "normal",
-  deadline: Number.POSITIVE_INFINITY,
-});
+import { request } from "./request.ts";
 
 function serve(faults: readonly DeviceFault[], requests: readonly BlockRequest[]) {
   const device = new FaultyDevice(new HardDisk(calibrationDisk()), faults);
@@ -39,7 +28,7 @@ const statuses = (faults: readonly DeviceFault[], requests: readonly BlockReques
 
 describe("a device that fails on purpose", () => {
   it("is as the one below it where nothing is to fail", () => {
-    const requests = [request(5), request(100_000, true), request(77)];
+    const requests = [request(5), request(100_000, { write: true }), request(77)];
     const plain = new HardDisk(calibrationDisk());
     let now = 0;
     const expected = requests.map((one) => {
@@ -54,7 +43,10 @@ describe("a device that fails on purpose", () => {
 
   it("cannot read a sector after it has tried for long, reads all others, and can again when the sector was written", () => {
     const fault: DeviceFault = { kind: "unreadable", from: 0, sector: 100, sectors: 1 };
-    const [bad, other, write, again] = serve([fault], [request(96), request(101), request(96, true), request(96)]);
+    const [bad, other, write, again] = serve(
+      [fault],
+      [request(96), request(101), request(96, { write: true }), request(96)],
+    );
     expect(bad).toMatchObject({ status: "unreadable", transferred: 4 });
     expect(bad!.took).toBeGreaterThan(1000);
     expect([other, write, again].map((one) => one!.status)).toEqual(["done", "done", "done"]);
@@ -82,11 +74,9 @@ describe("a device that fails on purpose", () => {
   });
 
   it("tears one write, does not answer one request, loses one by a reset, and goes on", () => {
-    expect(serve([{ kind: "torn-write", from: 0 }], [request(0), request(0, true), request(0, true)])).toMatchObject([
-      { status: "done" },
-      { status: "reset", transferred: 4 },
-      { status: "done", transferred: 8 },
-    ]);
+    expect(
+      serve([{ kind: "torn-write", from: 0 }], [request(0), request(0, { write: true }), request(0, { write: true })]),
+    ).toMatchObject([{ status: "done" }, { status: "reset", transferred: 4 }, { status: "done", transferred: 8 }]);
     const [lost, next] = serve([{ kind: "timeout", from: 0, after: 10_000 }], [request(0), request(0)]);
     expect(lost).toMatchObject({ status: "timed-out", transferred: 0, took: 10_000 });
     expect(next!.status).toBe("done");

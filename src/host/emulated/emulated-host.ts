@@ -1,18 +1,16 @@
 import type { PageRun, PhysicalMemory } from "../../binary/index.ts";
-import { PAGE_SIZE, StopcodeError } from "../../binary/index.ts";
+import { StopcodeError } from "../../binary/index.ts";
 import { dumpHeader64 } from "../../dumpfile/index.ts";
 import {
   armForNextStart,
   driverFile,
   Guest,
   type PageExchange,
-  type PageFileDevice,
   type Procedure,
   TICKS_PER_SECOND,
   type UserProcess,
 } from "../../guest/index.ts";
 import { type BugCheck, Hypervisor, type Partition } from "../../hypervisor/index.ts";
-import { type DeviceFault, SECTOR_BYTES } from "../../storage/index.ts";
 import type {
   ArmedCheck,
   CrashNote,
@@ -24,7 +22,7 @@ import type {
   PartitionFrames,
   PartitionState,
 } from "../host.ts";
-import { HostDisk } from "./host-disk.ts";
+import { HostStorage } from "./host-storage.ts";
 import { HypervisorWatch, watchOf } from "./hypervisor-watch.ts";
 import { HostPageExchange } from "./page-exchange.ts";
 import { framesOf } from "./partition-frames.ts";
@@ -68,14 +66,7 @@ export class EmulatedHost implements Host {
   #exchange!: HostPageExchange;
   #dumper!: Partition;
   #watch!: HypervisorWatch;
-  /** It outlives a start of the host: what is wrong with it stays wrong. */
-  readonly #disk: HostDisk;
-  /** Where each partition's page file begins on it. */
-  readonly #pageFiles = new Map<string, number>();
-  /** The start of each partition that is running: what an earlier one asked the disk for is nobody's any more. */
-  readonly #starts = new Map<string, object>();
-  /** Live dumps that are still to come, the first one first. */
-  readonly #liveDumps: { readonly partition: string; readonly at: number }[];
+  readonly #storage: HostStorage;
   /** Which start of the host is running, from 1. */
   #hostBoot = 0;
   readonly #machines = new Map<string, Machine>();
@@ -95,10 +86,7 @@ export class EmulatedHost implements Host {
     this.name = scenario.host.name;
     this.seed = options.seed ?? scenario.seed;
     this.startedAt = new Date(scenario.clock);
-    this.#disk = this.#makeDisk();
-    this.#liveDumps = scenario.liveDumps
-      .map(({ partition, at }) => ({ partition, at: at * TICKS_PER_SECOND }))
-      .toSorted((a, b) => a.at - b.at);
+    this.#storage = new HostStorage(scenario, this.seed);
     this.#powerOn([]);
     for (const wanted of scenario.partitions) this.#create(wanted, 1, null);
     this.#hypervisor.reserveCrashRegion();
@@ -219,11 +207,11 @@ export class EmulatedHost implements Host {
   }
 
   storageCounters(): Readonly<Record<string, number>> {
-    return this.#disk.counters();
+    return this.#storage.disk.counters();
   }
 
   dumpTaken(_partition: string, bytes: number): void {
-    this.#disk.writeDump(bytes, this.#now);
+    this.#storage.disk.writeDump(bytes, this.#now);
   }
 
   partitionCounters(): Readonly<Record<string, Readonly<Record<string, number>>>> {
@@ -259,17 +247,16 @@ export class EmulatedHost implements Host {
       const machine = this.#next();
       if (!machine) return { kind: "finished", atSeconds: this.#now / TICKS_PER_SECOND };
       const due = machine.startedAt + machine.guest.nextEvent;
-      const [live] = this.#liveDumps;
-      if (live !== undefined && live.at <= Math.min(due, this.#watch.next, this.#disk.next)) {
-        this.#liveDumps.shift();
-        this.#now = Math.max(this.#now, live.at);
-        const event = this.#liveDumpOf(live.partition);
+      const { disk, nextLiveDump } = this.#storage;
+      if (nextLiveDump <= Math.min(due, this.#watch.next, disk.next)) {
+        this.#now = Math.max(this.#now, nextLiveDump);
+        const event = this.#liveDumpOf(this.#storage.takeLiveDump());
         if (event !== null) return event;
         continue;
       }
-      if (this.#disk.next <= Math.min(due, this.#watch.next)) {
-        this.#now = Math.max(this.#now, this.#disk.next);
-        this.#disk.step();
+      if (disk.next <= Math.min(due, this.#watch.next)) {
+        this.#now = Math.max(this.#now, disk.next);
+        disk.step();
         continue;
       }
       if (this.#watch.next <= due) {
@@ -393,7 +380,14 @@ export class EmulatedHost implements Host {
       startedAt: this.#clock(),
       systemPtes: wanted.systemPtes,
       procedures: this.#procedures,
-      pageFile: this.#pageFileOf(wanted),
+      pageFile: this.#storage.pageFileOf(
+        wanted.name,
+        () => this.#now,
+        (at, action) => {
+          const machine = this.#machine(wanted.name);
+          machine.guest.interrupt(at - machine.startedAt, action);
+        },
+      ),
       drivers: wanted.drivers.map(driverFile),
       exchange,
       processes: wanted.processes.flatMap(({ name, memory, private: isPrivate, canary, work, count }) =>
@@ -406,45 +400,6 @@ export class EmulatedHost implements Host {
         }),
       ),
     });
-  }
-
-  #makeDisk(): HostDisk {
-    const { partitions, diskFaults } = this.scenario;
-    let used = 0;
-    for (const { name, pageFile } of partitions) {
-      if (pageFile === undefined) continue;
-      this.#pageFiles.set(name, used);
-      used += pageFile / SECTOR_BYTES;
-    }
-    const [first] = this.#pageFiles.keys();
-    const faults = diskFaults.map(({ kind, at, partition = first ?? "", page }): DeviceFault => {
-      const from = at * 1000;
-      if (kind === "dead") return { kind, from };
-      const sector = this.#pageFiles.get(partition)! + (page * PAGE_SIZE) / SECTOR_BYTES;
-      return { kind, from, sector, sectors: 1 };
-    });
-    return new HostDisk({
-      faults,
-      streams: this.scenario.media?.streams ?? 0,
-      seed: this.seed,
-      pageFileSectors: used,
-    });
-  }
-
-  #pageFileOf({ name, pageFile }: ScenarioPartition): PageFileDevice | null {
-    if (pageFile === undefined) return null;
-    const start = {};
-    this.#starts.set(name, start);
-    return this.#disk.pageFile(
-      this.#pageFiles.get(name)!,
-      pageFile / PAGE_SIZE,
-      () => this.#now,
-      (at, action) => {
-        const machine = this.#machines.get(name);
-        if (machine !== undefined && this.#starts.get(name) === start)
-          machine.guest.interrupt(at - machine.startedAt, action);
-      },
-    );
   }
 
   /** The time of day on the host. */

@@ -1,30 +1,12 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  type BlockRequest,
-  calibrationDisk,
-  HardDisk,
-  parseMeasuredDrive,
-  readDisk,
-  replay,
-} from "../../../src/storage/index.ts";
+import { calibrationDisk, HardDisk, parseMeasuredDrive, readDisk, replay } from "../../../src/storage/index.ts";
 import { sharedData, withPeers } from "../../peers.ts";
-
-let id = 0;
-const request = (sector: number, sectors: number, write = false): BlockRequest => ({
-  id: ++id,
-  sector,
-  sectors,
-  write,
-  arrival: 0,
-  owner: 0,
-  class: "normal",
-  deadline: Number.POSITIVE_INFINITY,
-});
+import { request } from "../request.ts";
 
 function serve(disk: HardDisk, now: number, sector: number, sectors: number, write = false): number {
-  disk.submit(request(sector, sectors, write), now);
+  disk.submit(request(sector, { sectors, write }), now);
   expect(disk.pending).toBe(1);
   const completion = disk.complete();
   expect(completion).toMatchObject({ status: "done", transferred: sectors });

@@ -16,23 +16,9 @@ import {
   type RequestClass,
   simulate,
 } from "../../../src/storage/index.ts";
+import { request } from "../request.ts";
 
-let id = 0;
 const CYLINDER = 12 * 1057;
-
-function request(sector: number, change: Partial<BlockRequest> = {}): BlockRequest {
-  return {
-    id: ++id,
-    sector,
-    sectors: 8,
-    write: false,
-    arrival: 0,
-    owner: 0,
-    class: "normal",
-    deadline: Number.POSITIVE_INFINITY,
-    ...change,
-  };
-}
 
 function scheduler() {
   const disk = new HardDisk(calibrationDisk());

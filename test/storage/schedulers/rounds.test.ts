@@ -14,21 +14,7 @@ import {
   serviceBound,
 } from "../../../src/storage/index.ts";
 import { adversarialRounds } from "../../conformance/storage/adversarial-rounds.ts";
-
-let id = 0;
-function request(sector: number, change: Partial<BlockRequest> = {}): BlockRequest {
-  return {
-    id: ++id,
-    sector,
-    sectors: 8,
-    write: false,
-    arrival: 0,
-    owner: 0,
-    class: "normal",
-    deadline: Number.POSITIVE_INFINITY,
-    ...change,
-  };
-}
+import { request } from "../request.ts";
 
 function roundsOf(requests: readonly BlockRequest[], parameters: Partial<RoundsParameters> = {}): BlockRequest[][] {
   const scheduler = new Rounds({ size: 4, bound: 100, periodicSlots: 2, ...parameters });

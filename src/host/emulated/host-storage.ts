@@ -1,0 +1,61 @@
+import { PAGE_SIZE } from "../../binary/index.ts";
+import { type PageFileDevice, TICKS_PER_SECOND } from "../../guest/index.ts";
+import { type DeviceFault, SECTOR_BYTES } from "../../storage/index.ts";
+import { HostDisk } from "./host-disk.ts";
+import type { Scenario } from "./scenario/schema.ts";
+
+/** When a guest of this start hears of something, in 100 ns of the host's clock. */
+type Deliver = (at: number, action: () => void) => void;
+
+/** What a scenario has on the host's disk, and when dumps of partitions that go on are wanted. It outlives a start of the host. */
+export class HostStorage {
+  readonly disk: HostDisk;
+  readonly #sizes = new Map<string, number>();
+  readonly #firstSectors = new Map<string, number>();
+  /** The start of each partition that is running: what an earlier one asked the disk for is nobody's any more. */
+  readonly #starts = new Map<string, object>();
+  readonly #liveDumps: { readonly partition: string; readonly at: number }[];
+
+  /** Throws `scenario/streams` as `HostDisk` does. */
+  constructor({ partitions, diskFaults, media, liveDumps }: Scenario, seed: number) {
+    let used = 0;
+    for (const { name, pageFile } of partitions) {
+      if (pageFile === undefined) continue;
+      this.#sizes.set(name, pageFile);
+      this.#firstSectors.set(name, used);
+      used += pageFile / SECTOR_BYTES;
+    }
+    const [first] = this.#firstSectors.keys();
+    const faults = diskFaults.map(({ kind, at, partition = first ?? "", page }): DeviceFault => {
+      const from = at * 1000;
+      if (kind === "dead") return { kind, from };
+      const sector = (this.#firstSectors.get(partition) ?? 0) + (page * PAGE_SIZE) / SECTOR_BYTES;
+      return { kind, from, sector, sectors: 1 };
+    });
+    this.disk = new HostDisk({ faults, streams: media?.streams ?? 0, seed, pageFileSectors: used });
+    this.#liveDumps = liveDumps
+      .map(({ partition, at }) => ({ partition, at: at * TICKS_PER_SECOND }))
+      .toSorted((a, b) => a.at - b.at);
+  }
+
+  /** The page file of a partition that starts now; null: it has none. `now` tells the host's time. */
+  pageFileOf(partition: string, now: () => number, deliver: Deliver): PageFileDevice | null {
+    const bytes = this.#sizes.get(partition);
+    if (bytes === undefined) return null;
+    const start = {};
+    this.#starts.set(partition, start);
+    return this.disk.pageFile(this.#firstSectors.get(partition)!, bytes / PAGE_SIZE, now, (at, action) => {
+      if (this.#starts.get(partition) === start) deliver(at, action);
+    });
+  }
+
+  /** When the next live dump is wanted; Infinity: none is. */
+  get nextLiveDump(): number {
+    return this.#liveDumps[0]?.at ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Whose it is; the one after it is next. */
+  takeLiveDump(): string {
+    return this.#liveDumps.shift()!.partition;
+  }
+}
