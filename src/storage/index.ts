@@ -19,7 +19,6 @@ export * from "./simulation/calibration.ts";
 export * from "./simulation/closed-loop.ts";
 export * from "./simulation/load.ts";
 export * from "./simulation/load-figures.ts";
-export * from "./simulation/page-faults.ts";
 export * from "./simulation/periodic-streams.ts";
 export * from "./simulation/simulate.ts";
 export * from "./solid-state/mapping.ts";

@@ -8,10 +8,6 @@ export class Segment {
   /** Holds what was written. */
   isWrite = false;
 
-  isEmpty(): boolean {
-    return this.end === this.first;
-  }
-
   holds(sector: number): boolean {
     return sector >= this.first && sector < this.end;
   }

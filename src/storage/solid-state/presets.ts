@@ -128,5 +128,3 @@ export const MQSIM_DEFAULT: SolidStateParameters = {
   freeBlocks: 3,
   depth: 256,
 };
-
-export const SOLID_STATE_PRESETS = [INTEL_S4500, INTEL_P4500, SAMSUNG_960_EVO, SAMSUNG_970_PRO, MQSIM_DEFAULT] as const;

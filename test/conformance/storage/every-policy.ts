@@ -8,7 +8,6 @@ import {
   calibrationDisk,
   HardDisk,
   Numbers,
-  PageFaults,
   POLICIES,
   parseSeekCurve,
   type RunFigures,
@@ -17,6 +16,7 @@ import {
   serviceBound,
   simulate,
 } from "../../../src/storage/index.ts";
+import { PageFaults } from "../../storage/page-faults.ts";
 import { adversarialRounds } from "./adversarial-rounds.ts";
 
 /**

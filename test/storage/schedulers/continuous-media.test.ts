@@ -11,11 +11,11 @@ import {
   HardDisk,
   inventedDemands,
   Numbers,
-  PageFaults,
   POLICIES,
   type RequestClass,
   simulate,
 } from "../../../src/storage/index.ts";
+import { PageFaults } from "../page-faults.ts";
 import { request } from "../request.ts";
 
 const CYLINDER = 12 * 1057;

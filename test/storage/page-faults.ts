@@ -1,6 +1,5 @@
-import type { Random } from "../../binary/index.ts";
-import type { BlockRequest } from "../request.ts";
-import type { Load, Numbers } from "./load.ts";
+import type { Random } from "../../src/binary/index.ts";
+import type { BlockRequest, Load, Numbers } from "../../src/storage/index.ts";
 
 /** Hard page faults at random moments: reads of one page from a page file, on which a thread waits. */
 export class PageFaults implements Load {
