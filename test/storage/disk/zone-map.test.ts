@@ -47,8 +47,10 @@ const geometry: fc.Arbitrary<Geometry> = fc
         emptySectors,
         trackSkew: 0,
         cylinderSkew: 0,
+        // Nothing is left out where there is no room to keep it.
         spares: room < 2 ? 0 : spares,
-        slips: (isWholeTracks ? slips.slice(0, spares) : slips).toSorted((a, b) => a - b),
+        slips:
+          room < 2 && !sparing.toEnd ? [] : (isWholeTracks ? slips.slice(0, spares) : slips).toSorted((a, b) => a - b),
         remapped: [],
       };
       first += rounded;
