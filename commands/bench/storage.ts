@@ -5,7 +5,8 @@ import { StopcodeCommand, storageBenchScreen } from "../../src/terminal/index.ts
 export default class BenchStorage extends StopcodeCommand {
   static override summary = "Compare disk schedulers on the same disk, load and streams";
   static override description =
-    `Every policy runs on the same disk with the same requests: a load that keeps a number of requests open, and streams that ask for
+    `Every policy runs on the same disk with the same requests: a load that keeps a number of requests open (or, by
+--utilisation, whose requests arrive in their own time), and streams that ask for
 128 KiB every 500 ms and are due at the end of each period. The first policy is the one that users get, the others are what it
 is measured against.
 
@@ -17,6 +18,7 @@ All but the last two columns is simulated, and the same on every machine. "dispa
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --trace cloudPhysicsIO.vscsi --streams 12 --streams 28 --svg latency.svg",
+    "<%= config.bin %> <%= command.id %> --utilisation 60 --streams 12",
     "<%= config.bin %> <%= command.id %> --disk cheetah9LP.parv --only 'continuous media' --only mq-deadline --json",
   ];
   static override flags = {
@@ -45,6 +47,14 @@ All but the last two columns is simulated, and the same on every machine. "dispa
       helpValue: "N",
       summary: "Requests that the load keeps open.",
     }),
+    utilisation: Flags.integer({
+      min: 1,
+      max: 200,
+      exclusive: ["depth"],
+      helpValue: "PERCENT",
+      summary:
+        "Requests arrive in their own time, as fast as keeps a disk without streams busy so much in order of arrival.",
+    }),
     seconds: Flags.integer({
       min: 1,
       max: 1_000_000,
@@ -67,6 +77,7 @@ All but the last two columns is simulated, and the same on every machine. "dispa
         policies: flags.only ?? [],
         streams: flags.streams ?? [12, 20, 28],
         depth,
+        utilisation: flags.utilisation ?? null,
         seconds,
         seed,
       },

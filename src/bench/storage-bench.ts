@@ -1,17 +1,21 @@
 import { basename } from "node:path";
-import { StopcodeError } from "../binary/index.ts";
+import { Random, StopcodeError } from "../binary/index.ts";
 import {
   CALIBRATION_STREAM,
   calibrate,
   calibrationDisk,
   type Demand,
+  type DiskParameters,
   HardDisk,
   inventedDemands,
+  type Pace,
   POLICIES,
   type Policy,
   type RunFigures,
+  randomGaps,
   readBlockTrace,
   readDisk,
+  scaledGaps,
 } from "../storage/index.ts";
 import { dispatchCost } from "./dispatch-cost.ts";
 
@@ -27,8 +31,10 @@ export interface StorageBenchOptions {
   readonly policies: readonly string[];
   /** Numbers of streams beside the load. */
   readonly streams: readonly number[];
-  /** Requests that the load keeps open. */
+  /** Requests that the load keeps open, where `utilisation` is null. */
   readonly depth: number;
+  /** Requests arrive in their own time, so fast that the disk would be busy for this percentage, taking them in order. */
+  readonly utilisation: number | null;
   /** Simulated seconds of each run. */
   readonly seconds: number;
   readonly seed: number;
@@ -46,7 +52,9 @@ export interface PolicyFigure extends RunFigures {
 /** The document of `bench storage --json`. */
 export interface StorageBench {
   readonly disk: string;
-  readonly depth: number;
+  /** One of the two, and null the other. */
+  readonly depth: number | null;
+  readonly utilisation: number | null;
   readonly seed: number;
   readonly runs: readonly PolicyFigure[];
 }
@@ -61,6 +69,8 @@ export interface StorageBenchProgress {
 interface NamedLoad {
   readonly name: string;
   readonly demands: readonly Demand[];
+  /** From the demand before, in any unit. */
+  readonly gaps: Float64Array;
 }
 
 /**
@@ -78,6 +88,7 @@ export function benchStorage(
   const plan = loads.flatMap((load) =>
     options.streams.flatMap((streamCount) => policies.map((policy) => ({ load, streamCount, policy }))),
   );
+  const paces = new Map(loads.map((load) => [load, paceOf(load, options, disk)]));
   const begun = performance.now();
   const costs = new Map<string, number>();
   const costOf = (policy: Policy, load: NamedLoad) => {
@@ -99,7 +110,7 @@ export function benchStorage(
       policy,
       streams: Array(streamCount).fill(CALIBRATION_STREAM),
       demands: load.demands,
-      depth: options.depth,
+      pace: paces.get(load)!,
       seed: options.seed,
       milliseconds: options.seconds * 1000,
     });
@@ -111,7 +122,23 @@ export function benchStorage(
       dispatchMicroseconds: costOf(policy, load),
     };
   });
-  return { disk: disk.name, depth: options.depth, seed: options.seed, runs };
+  const { depth, utilisation, seed } = options;
+  return { disk: disk.name, depth: utilisation === null ? depth : null, utilisation, seed, runs };
+}
+
+/** Throws `trace/no-times` where requests are to arrive in their own time and have none. */
+function paceOf(load: NamedLoad, { depth, utilisation, seed }: StorageBenchOptions, disk: DiskParameters): Pace {
+  if (utilisation === null) return { depth };
+  if (load.gaps.every((gap) => gap === 0))
+    throw new StopcodeError("trace/no-times", `all requests of ${load.name} arrive at once`, {
+      hint: "leave out --utilisation: the load then keeps --depth requests open",
+    });
+  const policy = POLICIES.find(({ name }) => name === "FCFS")!;
+  const { demands } = load;
+  const [streams, requests, milliseconds] = [[], demands.length, Number.POSITIVE_INFINITY];
+  const alone = calibrate({ disk, policy, streams, demands, pace: { depth: 1 }, seed, requests, milliseconds });
+  const service = 1000 / alone.iops;
+  return { gaps: scaledGaps(load.gaps, (service * 100) / utilisation) };
 }
 
 function policiesOf(names: readonly string[]): readonly Policy[] {
@@ -126,13 +153,18 @@ function policiesOf(names: readonly string[]): readonly Policy[] {
 }
 
 function loadsOf({ traces, seed }: StorageBenchOptions, sectors: number): NamedLoad[] {
-  if (traces.length === 0) return [{ name: "made", demands: inventedDemands(sectors, INVENTED, seed) }];
-  return traces.map((file) => ({
-    name: basename(file),
+  if (traces.length === 0) {
+    const gaps = randomGaps(INVENTED, new Random(seed, "gaps"));
+    return [{ name: "made", demands: inventedDemands(sectors, INVENTED, seed), gaps }];
+  }
+  return traces.map((file) => {
+    const { requests } = readBlockTrace(file);
     // A trace of a larger device comes around at this one's end.
-    demands: readBlockTrace(file).requests.map(({ sector, sectors: length, write }) => {
+    const demands = requests.map(({ sector, sectors: length, write }) => {
       const count = Math.min(length, sectors);
       return { sector: sector % (sectors - count + 1), sectors: count, write };
-    }),
-  }));
+    });
+    const gaps = Float64Array.from(requests, ({ arrival }, at) => arrival - (requests[at - 1]?.arrival ?? arrival));
+    return { name: basename(file), demands, gaps };
+  });
 }

@@ -19,6 +19,7 @@ export * from "./simulation/calibration.ts";
 export * from "./simulation/closed-loop.ts";
 export * from "./simulation/load.ts";
 export * from "./simulation/load-figures.ts";
+export * from "./simulation/open-loop.ts";
 export * from "./simulation/periodic-streams.ts";
 export * from "./simulation/simulate.ts";
 export * from "./solid-state/mapping.ts";

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from "node:util";
 import { Command } from "@oclif/core/command";
 import * as Flags from "@oclif/core/flags";
 import type { Facts } from "../analysis/index.ts";
@@ -96,7 +97,9 @@ export abstract class StopcodeCommand extends Command {
 function asStopcodeError(error: Error): StopcodeError | null {
   if (error instanceof StopcodeError) return error;
   if ("oclif" in error && "parse" in error) {
-    const [first] = error.message.split("\n");
+    // Where flags exclude each other oclif says so in the second line, in colour, below a heading that says nothing.
+    const lines = stripVTControlCharacters(error.message).split("\n");
+    const first = lines.find((line) => !line.startsWith("The following error"))?.trim();
     return new StopcodeError("usage/command-line", first ?? error.message, { hint: "see --help" });
   }
   const { code, syscall, path } = error as NodeJS.ErrnoException;

@@ -22,7 +22,7 @@ export function storageBenchScreen(bench: StorageBench): string {
   const groups = Map.groupBy(bench.runs, ({ load, streamCount }) => `${load}\n${streamCount}`);
   const tables = [...groups.values()].flatMap((runs) => {
     const [{ load, streamCount, seconds }] = runs as [PolicyFigure, ...PolicyFigure[]];
-    const title = `${counted(streamCount, "stream")} of 128 KiB every 500 ms beside ${printable(load)} at depth ${bench.depth}, ${count(Math.round(seconds))} s`;
+    const title = `${counted(streamCount, "stream")} of 128 KiB every 500 ms beside ${printable(load)} ${pace(bench)}, ${count(Math.round(seconds))} s`;
     return [
       "",
       `  ${bold(title)}`,
@@ -58,5 +58,8 @@ function row({
     `${microsecondsPerRequest.toFixed(1)} us`,
   ];
 }
+
+const pace = ({ depth, utilisation }: StorageBench): string =>
+  utilisation === null ? `at depth ${depth}` : `at ${utilisation} % utilisation`;
 
 const milliseconds = (time: number): string => `${count(Math.round(time))} ms`;

@@ -59,7 +59,39 @@ describe("bench storage", () => {
     expect(svg.match(/<circle/g)).toHaveLength(4);
   });
 
+  it("lets requests arrive in their own time, at the rate that was asked for", () => {
+    const runs = (...args: string[]) =>
+      stopcodeJson<StorageBench>(
+        ["bench", "storage", "--seconds", "60", "--streams", "0", "--only", "FCFS", ...args],
+        home,
+      ).runs[0]!;
+    const alone = runs("--depth", "1").iops;
+    const [calm, busy] = [runs("--utilisation", "30"), runs("--utilisation", "90")];
+    expect(calm.iops / alone).toBeCloseTo(0.3, 1);
+    expect(busy.iops / alone).toBeCloseTo(0.9, 1);
+    // Kleinrock 1975: the wait of a queue grows as 1 / (1 - utilisation).
+    expect(busy.reads.mean).toBeGreaterThan(2 * calm.reads.mean);
+  });
+
+  it("keeps a trace's bursts when it scales its times, and refuses one without", () => {
+    const trace = folder.in("times.trace");
+    const run = (times: (at: number) => number) => {
+      const lines = Array.from({ length: 400 }, (_, at) => `${times(at)} 0 ${(at * 7_919_000) % 60_000_000} 16 1`);
+      writeFileSync(trace, lines.join("\n"));
+      return stopcode(
+        [...SHORT, "--trace", trace, "--utilisation", "50", "--streams", "0", "--only", "FCFS", "--json"],
+        home,
+      );
+    };
+    const mean = ({ stdout }: { stdout: string }) => (JSON.parse(stdout) as StorageBench).runs[0]!.reads.mean;
+    expect(mean(run((at) => Math.floor(at / 20) * 1000))).toBeGreaterThan(3 * mean(run((at) => at * 50)));
+    const refused = run(() => 5);
+    expect(refused.status).toBe(3);
+    expect(refused.stderr + refused.stdout).toContain("all requests of times.trace arrive at once");
+  });
+
   it.each([
+    [["--depth", "8", "--utilisation", "60"], 2, "--depth"],
     [["--only", "nonsense"], 2, "continuous media, FCFS"],
     [["--trace", "/nowhere.trace"], 4, "check the name"],
     [["--disk", "/nowhere.parv"], 3, "name a DiskSim"],

@@ -5,16 +5,20 @@ import type { Policy } from "../schedulers/policies.ts";
 import { ClosedLoop, type Demand } from "./closed-loop.ts";
 import { Numbers } from "./load.ts";
 import { Meter, type RunFigures } from "./load-figures.ts";
+import { OpenLoop } from "./open-loop.ts";
 import { PeriodicStreams, type StreamParameters } from "./periodic-streams.ts";
 import { simulate } from "./simulate.ts";
 
-/** One run of one policy: streams beside a load that keeps as many requests open as its depth. */
+/** How a load comes: it keeps so many requests open, or each arrives after its gap (milliseconds) whatever waits. */
+export type Pace = { readonly depth: number } | { readonly gaps: Float64Array };
+
+/** One run of one policy: streams beside a load. */
 export interface Calibration {
   readonly disk: DiskParameters;
   readonly policy: Policy;
   readonly streams: readonly StreamParameters[];
   readonly demands: readonly Demand[];
-  readonly depth: number;
+  readonly pace: Pace;
   readonly seed: number;
   /** It ends after so many aperiodic requests, or periods of streams, or milliseconds. */
   readonly requests?: number;
@@ -26,14 +30,16 @@ export interface Calibration {
 const LOAD = 1_000_000;
 
 export function calibrate(calibration: Calibration): RunFigures {
-  const { policy, streams, demands, depth, seed, requests, periods, milliseconds } = calibration;
+  const { policy, streams, demands, pace, seed, requests, periods, milliseconds } = calibration;
   const disk = new HardDisk(calibration.disk);
   const scheduler = policy.create(disk);
   const random = new Random(seed, "calibration");
   const numbers = new Numbers();
   const loads = [
     new PeriodicStreams(streams, disk.sectors, random, numbers),
-    new ClosedLoop(demands, depth, LOAD, "normal", numbers, random.below(demands.length)),
+    "depth" in pace
+      ? new ClosedLoop(demands, pace.depth, LOAD, "normal", numbers, random.below(demands.length))
+      : new OpenLoop(demands, pace.gaps, LOAD, "normal", numbers, random.below(demands.length)),
   ];
   const meter = new Meter();
   const begun = performance.now();

@@ -61,7 +61,7 @@ const run = (streams: number, changes: Partial<Calibration>): RunFigures =>
     policy: OURS!,
     streams: Array(streams).fill(CALIBRATION_STREAM),
     demands,
-    depth: DEPTH,
+    pace: { depth: DEPTH },
     seed: 1,
     milliseconds: Number.POSITIVE_INFINITY,
     ...changes,

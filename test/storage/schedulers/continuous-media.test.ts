@@ -144,7 +144,7 @@ describe("the scheduler for continuous media", () => {
       policy: POLICIES[0]!,
       streams: Array(streams).fill(CALIBRATION_STREAM),
       demands: inventedDemands(disk.sectors, 5_000, streams),
-      depth: 32,
+      pace: { depth: 32 },
       seed: streams,
       periods: 8_000,
       milliseconds: Number.POSITIVE_INFINITY,

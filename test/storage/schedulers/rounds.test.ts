@@ -191,7 +191,7 @@ describe("rounds (systems.md 5.6)", () => {
         policy: POLICIES.find((policy) => policy.name === name)!,
         streams: Array(8).fill(CALIBRATION_STREAM),
         demands,
-        depth: 32,
+        pace: { depth: 32 },
         seed: 5,
         milliseconds: 60_000,
       });
