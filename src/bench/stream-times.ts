@@ -7,6 +7,7 @@ import { longMode, PAGE } from "./paged-guest.ts";
 
 // A constant of this file alone, which V8 folds.
 const NOT_AT_HAND = MISSED;
+const IN_PAGE = 0xfff;
 
 /**
  * Nanoseconds an access of a stream. Stores are translated as writes, but 8 bytes are loaded for either kind: so a raw access and
@@ -62,9 +63,10 @@ function oneByOne(engine: TranslationEngine, { memory }: StreamGuest, lows: Int3
     let sum = 0;
     let index = from | 0;
     for (; index < end; index = (index + 1) | 0) {
-      const address = engine.hit(0, lows[index]!, accesses[index]!);
-      if (address === NOT_AT_HAND) break;
-      const at = address >>> 2;
+      const low = lows[index]!;
+      const page = engine.hit(0, low, accesses[index]!);
+      if ((page & NOT_AT_HAND) !== 0) break;
+      const at = (page | (low & IN_PAGE)) >>> 2;
       sum ^= words[at]! ^ words[at + 1]!;
     }
     total[0]! ^= sum;

@@ -14,8 +14,8 @@ export const REFUSED_BY_GUEST_MAP = 3;
 /** `FAULT_NONE`, `FAULT_PAGE`, `FAULT_GENERAL_PROTECTION` of src/paging, or `REFUSED_BY_GUEST_MAP`. */
 export type Refusal = Fault | typeof REFUSED_BY_GUEST_MAP;
 
-/** In place of an address: the translation is not at hand. */
-export const MISSED = -1;
+/** Bits of what `hit` answers: with one of them set it is no page, because the translation is not at hand. */
+export const MISSED = 0xfff;
 
 /** To be added to an access: it touches nothing but the eight aligned bytes that its address lies in. */
 export const WITHIN_ENTRY = 1 << 5;
@@ -25,10 +25,10 @@ export const WHOLE_ENTRY = 1 << 6;
 /** One processor's translation. Methods on the way of an access allocate nothing and know no bigint. */
 export interface TranslationEngine {
   /**
-   * What `translate` would say, where that is at hand; MISSED where `translate` has to be asked. Changes nothing and calls
-   * nothing, so V8 puts it into the loop of whoever accesses memory much. That loop holds no other call: one in it,
-   * though never made, costs each round as much as the hit.
-   * @returns 32 bits with the sign of bit 31; an address of all ones is never at hand
+   * The page of 4 KiB that `translate` would lead to, where that is at hand; a word with bits of MISSED where `translate` has to
+   * be asked. Changes nothing and calls nothing, so V8 puts it into the loop of whoever accesses memory much. That loop holds no
+   * other call: one in it, though never made, costs each round as much as the hit.
+   * @returns the page's system physical address, 32 bits with the sign of bit 31
    */
   hit(high: number, low: number, access: number): number;
 

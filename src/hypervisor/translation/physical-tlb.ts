@@ -1,8 +1,3 @@
-import { MISSED } from "./engine.ts";
-
-// A constant of this file alone, which V8 folds.
-const NONE = MISSED;
-
 /** All combinations of `ACCESS_…` bits: each has slots of its own, so what lies in a slot is permitted. */
 const KINDS = 32;
 const KIND = KINDS - 1;
@@ -116,13 +111,15 @@ export abstract class CachingEngine {
   /** See `TranslationEngine`. */
   hit(high: number, low: number, access: number): number {
     const slot = SMALL[((access & KIND) << SMALL_BITS) | ((low >>> 12) ^ this.#turn)]! ^ this.#wanted;
-    return ((slot & SPACE) | (high ^ this.#window)) === 0 ? slot | (low & IN_SMALL) : NONE;
+    // Without a branch, for the caller has one anyway: all ones where the window is another.
+    const otherWindow = high ^ this.#window;
+    return slot | ((otherWindow | (0 - otherWindow)) >> 31);
   }
 
   /** See `TranslationEngine`. */
   translate(high: number, low: number, access: number): number {
-    const address = this.hit(high, low, access);
-    return address === NONE ? this.#other(high, low, access) : address >>> 0;
+    const page = this.hit(high, low, access);
+    return (page & IN_SMALL) !== 0 ? this.#other(high, low, access) : (page | (low & IN_SMALL)) >>> 0;
   }
 
   /** See `TranslationEngine`. */

@@ -16,6 +16,7 @@ import { RunWalk } from "./run-walk.ts";
 const NONE = UNCOMMON;
 const FRAME = MAP_FRAME;
 const NOT_AT_HAND = MISSED;
+const IN_PAGE = 0xfff;
 
 export interface WalkEngineOptions {
   readonly frames: GuestFrames;
@@ -58,12 +59,12 @@ export class WalkEngine implements TranslationEngine {
 
   hit(high: number, low: number, access: number): number {
     const mapped = this.flat.walk(high, low, access);
-    return mapped === NONE ? NOT_AT_HAND : (mapped & FRAME) | (low & 0xfff);
+    return mapped === NONE ? NOT_AT_HAND : mapped & FRAME;
   }
 
   translate(high: number, low: number, access: number): number {
-    const address = this.hit(high, low, access);
-    return address === NOT_AT_HAND ? this.walk(high, low, access) : address >>> 0;
+    const page = this.hit(high, low, access);
+    return (page & NOT_AT_HAND) !== 0 ? this.walk(high, low, access) : (page | (low & IN_PAGE)) >>> 0;
   }
 
   translateRun(

@@ -1,4 +1,5 @@
 import { MAX_PHYSICAL_ADDRESS_BITS } from "../../../src/hypervisor/frame-map.ts";
+import { MISSED } from "../../../src/hypervisor/translation/engine.ts";
 import { emptyPhysicalTlb } from "../../../src/hypervisor/translation/physical-tlb.ts";
 import { ENTRIES } from "../../../src/hypervisor/translation/shadow/entry.ts";
 import {
@@ -162,7 +163,7 @@ export class ShootdownMachine {
 
   /** Whether an access in the active space hits before anything is asked. */
   isAtHand(processor: number, page: number, write: boolean): boolean {
-    return this.engines[processor]!.hit(0, page * PAGE, write ? ACCESS_WRITE : 0) >= 0;
+    return (this.engines[processor]!.hit(0, page * PAGE, write ? ACCESS_WRITE : 0) & MISSED) === 0;
   }
 
   /** The shadow entry of a page, by number: once there are shadow pages, these stay. */

@@ -50,12 +50,10 @@ export class Leaves {
    * @returns the leaf; -1, with nothing filled, where it is not so plain
    */
   fillPlain(page: number, index: number, needed: number, counters: ShadowCounters): number {
-    if (!this.#plain.isTouched(page, index)) return NONE;
-    const most = this.#mostAhead(page);
-    const filled = this.#plain.fill(page, index, ENTRIES, most + 1, needed);
-    if (filled === 0) return NONE;
+    if (!this.#plain.fillFor(page, index, needed)) return NONE;
     counters.smallPageTlbFills++;
-    if (most > 0) this.#fillAhead(page, index, filled - 1, most, counters);
+    const most = this.#mostAhead(page);
+    if (most > 0) this.#fillAhead(page, index, this.#plain.fill(page, index + 1, ENTRIES, most), most, counters);
     return page * ENTRIES + index;
   }
 
@@ -82,7 +80,7 @@ export class Leaves {
 
   #fillRange(page: number, from: number, to: number, most: number): number {
     const isDirect = (this.#pool.role[page]! & ROLE_DIRECT) !== 0;
-    return isDirect ? this.#fillPieces(page, from, to, most) : this.#plain.fill(page, from, to, most, 0);
+    return isDirect ? this.#fillPieces(page, from, to, most) : this.#plain.fill(page, from, to, most);
   }
 
   #fillPieces(page: number, from: number, to: number, most: number): number {

@@ -30,13 +30,20 @@ const BY_MAP = Int32Array.from({ length: MAP_ALL + 1 }, (_, rights) => mapAllows
 /**
  * Leaves of 4 KiB that can be had without a walk, and without a flag to set: the shadow page stands, so the way to the guest's
  * table is known, and the guest's entry was accessed before. Whether the guest or a neighbour's fill asks for them, they are made
- * the same way. It is the inner loop of a fill: everything it needs of the pool is at hand, and written out.
+ * the same way. What follows from an entry's flags, the map's rights and the table's role is kept from leaf to leaf: it is
+ * mostly the same again.
  */
 export class PlainLeaves {
   readonly #pool: ShadowPool;
   readonly #walk: GuestWalk;
   readonly #words: Int32Array;
   readonly #map: Int32Array;
+  #role = NOTHING;
+  #flags = 0;
+  #high = 0;
+  #rights = 0;
+  #permitted = 0;
+  #state = 0;
 
   constructor(pool: ShadowPool, walk: GuestWalk, frames: GuestFrames) {
     this.#pool = pool;
@@ -45,72 +52,57 @@ export class PlainLeaves {
     this.#map = frames.map;
   }
 
-  /** Whether the guest's entry behind one of level 1 is present and was accessed before; of most faults' it is not. */
-  isTouched(page: number, index: number): boolean {
-    return (this.#words[this.#pool.tableWord[page]! + index * 2]! & TOUCHED) === TOUCHED;
+  /**
+   * Fills one entry, which is empty, of a shadow page of level 1 that has a guest table, for an access.
+   * @param needed bit of the allowed accesses that the access needs
+   * @returns whether it did: the guest's entry is plain, and allows the access
+   */
+  fillFor(page: number, index: number, needed: number): boolean {
+    const pool = this.#pool;
+    const word = pool.tableWord[page]! + index * 2;
+    const low = this.#words[word]!;
+    // Of most faults' entries it does not hold.
+    if ((low & TOUCHED) !== TOUCHED) return false;
+    const high = this.#words[word + 1]!;
+    const role = pool.role[page]!;
+    const mapped = this.#map[low >>> 12]!;
+    if ((high & (this.#walk.badHigh(role) | ADDRESS_HIGH)) !== 0 || mapped === 0) return false;
+    this.#judge(role, low, high, mapped);
+    if ((this.#permitted & needed) === 0) return false;
+    const entry = page * FULL + index;
+    this.#put(entry, low, high, mapped, pool.now | 0);
+    pool.occupied[entry >>> 5]! |= 1 << (entry & 31);
+    pool.groups[page]! |= 1 << (index >>> 5);
+    return true;
   }
 
   /**
-   * Fills entries of a shadow page of level 1 that has a guest table, those that are empty and plain: present, accessed, no
-   * reserved bit, the frame mapped. Without the dirty flag they allow no write: the first one has to come by (rule 10).
+   * Fills neighbours in such a page, those that are empty and plain: present, accessed, no reserved bit, the frame mapped.
    * @param most how many at most
-   * @param needed of the first one, the bit of the allowed accesses that it has to allow, and then nothing is filled where it is
-   *   not plain or does not; 0 where it is a neighbour like the others
    * @returns how many
    */
-  fill(page: number, from: number, to: number, most: number, needed: number): number {
+  fill(page: number, from: number, to: number, most: number): number {
     const pool = this.#pool;
     const words = this.#words;
     const map = this.#map;
-    const { entries, occupied, groups, mappers, marks } = pool;
+    const { entries, occupied, groups } = pool;
     const now = pool.now | 0;
     const role = pool.role[page]!;
     const table = pool.tableWord[page]!;
     const badHigh = this.#walk.badHigh(role) | ADDRESS_HIGH;
     let filled = 0;
-    let asked = needed;
-    // Neighbours mostly say the same: what follows from an entry's flags and the map's rights is looked up when they change.
-    let flags = -1;
-    let lastHigh = 0;
-    let rights = 0;
-    let permitted = 0;
-    let state = 0;
     // Of 32 entries, which are filled: put down together.
     let group = -1;
     let bits = 0;
     for (let index = from | 0; index < to && filled < most; index = (index + 1) | 0) {
       const entry = page * FULL + index;
-      const at = entry * STRIDE;
       const low = words[table + index * 2]!;
       const high = words[table + index * 2 + 1]!;
-      const frame = low >>> 12;
-      const mapped = map[frame]!;
-      if (entries[at] !== 0 || (low & TOUCHED) !== TOUCHED || (high & badHigh) !== 0 || mapped === 0) {
-        if (asked !== 0) return 0;
+      const mapped = map[low >>> 12]!;
+      if (entries[entry * STRIDE] !== 0 || (low & TOUCHED) !== TOUCHED || (high & badHigh) !== 0 || mapped === 0)
         continue;
-      }
-      if ((low & 0xfff) !== flags || high !== lastHigh || (mapped & RIGHTS) !== rights) {
-        flags = low & 0xfff;
-        lastHigh = high;
-        rights = mapped & RIGHTS;
-        const pageRole = narrowed(role, low, high);
-        permitted = allowedAccesses(pageRole) & BY_MAP[rights]! & ((low & DIRTY) === 0 ? ~WRITES : -1);
-        state = pageState(low, pageRole);
-      }
-      if (asked !== 0) {
-        if ((permitted & asked) === 0) return 0;
-        asked = 0;
-      }
-      const next = mappers[frame]!;
-      entries[at] = (mapped & FRAME) | permitted;
-      entries[at + AT_STATE] = state | ((marks[frame]! & TABLE_MARK) !== 0 ? TO_TABLE : 0);
-      entries[at + AT_LOW] = low;
-      entries[at + AT_HIGH] = high;
-      entries[at + AT_NEXT] = next;
-      entries[at + AT_PREVIOUS] = NOTHING;
-      entries[at + AT_FILLED] = now;
-      if (next !== NOTHING) entries[next * STRIDE + AT_PREVIOUS] = entry;
-      mappers[frame] = entry;
+      this.#judge(role, low, high, mapped);
+      this.#put(entry, low, high, mapped, now);
       if (entry >>> 5 !== group) {
         if (group >= 0) occupied[group]! |= bits;
         group = entry >>> 5;
@@ -122,5 +114,36 @@ export class PlainLeaves {
     }
     if (group >= 0) occupied[group]! |= bits;
     return filled;
+  }
+
+  /** Sets a leaf that was judged. */
+  #put(entry: number, low: number, high: number, mapped: number, now: number): void {
+    const { entries, mappers, marks } = this.#pool;
+    const at = entry * STRIDE;
+    const frame = low >>> 12;
+    const next = mappers[frame]!;
+    entries[at] = (mapped & FRAME) | this.#permitted;
+    entries[at + AT_STATE] = this.#state | ((marks[frame]! & TABLE_MARK) !== 0 ? TO_TABLE : 0);
+    entries[at + AT_LOW] = low;
+    entries[at + AT_HIGH] = high;
+    entries[at + AT_NEXT] = next;
+    entries[at + AT_PREVIOUS] = NOTHING;
+    entries[at + AT_FILLED] = now;
+    if (next !== NOTHING) entries[next * STRIDE + AT_PREVIOUS] = entry;
+    mappers[frame] = entry;
+  }
+
+  /** What a leaf allows. Without the dirty flag that is no write: the first one has to come by (rule 10). */
+  #judge(role: number, low: number, high: number, mapped: number): void {
+    const flags = low & 0xfff;
+    const rights = mapped & RIGHTS;
+    if (flags === this.#flags && high === this.#high && rights === this.#rights && role === this.#role) return;
+    this.#role = role;
+    this.#flags = flags;
+    this.#high = high;
+    this.#rights = rights;
+    const pageRole = narrowed(role, low, high);
+    this.#permitted = allowedAccesses(pageRole) & BY_MAP[rights]! & ((low & DIRTY) === 0 ? ~WRITES : -1);
+    this.#state = pageState(low, pageRole);
   }
 }
