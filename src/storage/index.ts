@@ -26,6 +26,8 @@ export * from "./solid-state/mapping.ts";
 export * from "./solid-state/parameters.ts";
 export * from "./solid-state/presets.ts";
 export * from "./solid-state/solid-state-device.ts";
+export * from "./synthetic/run.ts";
+export * from "./synthetic/workload.ts";
 export * from "./traces/block-trace.ts";
 export * from "./traces/measured-drive.ts";
 export * from "./traces/read-trace.ts";

@@ -27,6 +27,7 @@ const NO_OVERHEADS = {
   "Write miss over. after write": 0,
   "Read completion overhead": 0,
   "Write completion overhead": 0,
+  "Data preparation overhead": 0,
   "First reselect overhead": 0,
   "Other reselect overhead": 0,
   "Write disconnect overhead": 0,
@@ -45,6 +46,7 @@ const NO_OVERHEADS = {
 export function calibrationDisk(seek: SeekLaw = ST32171W): DiskParameters {
   return {
     name: "calibration disk",
+    rules: "measured",
     surfaces: SURFACES,
     cylinders: CYLINDERS,
     sectors: SURFACES * CYLINDERS * SECTORS_PER_TRACK,
@@ -79,6 +81,7 @@ export function calibrationDisk(seek: SeekLaw = ST32171W): DiskParameters {
       "Bulk sector transfer time": 0,
       "Number of buffer segments": 1,
       "Maximum number of write segments": 1,
+      "Use separate write segment": 0,
       "Segment size (in blks)": 1,
       "Enable caching in buffer": 0,
       "Buffer continuous read": 0,
@@ -86,6 +89,7 @@ export function calibrationDisk(seek: SeekLaw = ST32171W): DiskParameters {
       "Read-ahead over requested": 0,
       "Read any free blocks": 0,
       "Allow read hits on write data": 0,
+      "Allow write prebuffering": 0,
       "Fast write level": 0,
       "Immediate buffer read": 0,
       "Immediate buffer write": 0,

@@ -18,16 +18,26 @@ export class HardDisk implements PositionedDevice {
   readonly limits: { readonly overhead: number; readonly sectorTransfer: number };
   readonly #disk: DiskParameters;
   readonly #mechanics: Mechanics;
-  readonly #segments: Segment[];
+  readonly #segments: readonly Segment[];
+  /** Those of them that may be given up for what is read, and for what is written. */
+  readonly #forReads: readonly Segment[];
+  readonly #forWrites: readonly Segment[];
   readonly #segmentSize: number;
-  readonly #writeSegments: number;
+  /** Takes a write's data while the last write is not on the platters yet. */
+  readonly #isPrebuffering: boolean;
   readonly #ahead: ReadAhead;
   readonly #isCaching: boolean;
+  /** Reads what was written from the buffer. Where writes have a segment of their own, nothing is read from it. */
+  readonly #readsWritten: boolean;
   readonly #isFastWriting: boolean;
   readonly #overheads: Float64Array;
   readonly #stopsInSector: boolean;
   /** Milliseconds from a write's command to its first data, where the disk leaves the bus to others in between. */
   readonly #reconnection: number;
+  readonly #isAsDiskSim: boolean;
+  /** Milliseconds until a read's data, and the news of a write, go to the host: DiskSim has them, measured drives have not. */
+  readonly #readReselection: number;
+  readonly #writeReselection: number;
 
   #request: BlockRequest | null = null;
   #completesAt = Number.POSITIVE_INFINITY;
@@ -48,12 +58,22 @@ export class HardDisk implements PositionedDevice {
     this.#ahead = new ReadAhead(this.#mechanics, disk, this.sectors);
     this.#isCaching = controller["Enable caching in buffer"] > 0;
     this.#isFastWriting = this.#isCaching && controller["Fast write level"] > 0;
-    this.#segments = Array.from({ length: controller["Number of buffer segments"] }, () => new Segment());
+    const [first, ...others] = Array.from({ length: controller["Number of buffer segments"] }, () => new Segment());
+    const isSeparate = controller["Use separate write segment"] > 0 && others.length > 0;
+    this.#segments = [first!, ...others];
+    this.#readsWritten = controller["Allow read hits on write data"] > 0 && !isSeparate;
+    this.#forReads = isSeparate ? others : this.#segments;
+    this.#forWrites = isSeparate ? [first!] : this.#segments;
     this.#segmentSize = controller["Segment size (in blks)"];
-    this.#writeSegments = controller["Maximum number of write segments"];
+    this.#isPrebuffering =
+      controller["Allow write prebuffering"] > 0 && controller["Maximum number of write segments"] > 1;
     this.#overheads = overheadTable(disk);
     this.#stopsInSector = controller["Stop prefetch in sector"] > 0;
     this.#reconnection = reconnection(disk);
+    this.#isAsDiskSim = disk.rules === "DiskSim";
+    const { "First reselect overhead": reselection, "Data preparation overhead": preparation } = disk.overheads;
+    this.#readReselection = this.#isAsDiskSim ? reselection + preparation : 0;
+    this.#writeReselection = this.#isAsDiskSim ? reselection : 0;
     this.limits = {
       overhead: Math.max(...this.#overheads) + Math.max(0, disk.writeSettling) + disk.headSwitch,
       sectorTransfer: Math.max(disk.rotation / this.#mechanics.map.sparsest, disk.transfer.read, disk.transfer.write),
@@ -121,13 +141,14 @@ export class HardDisk implements PositionedDevice {
     this.#readEnd = end;
     const segment = this.#isCaching ? this.#segmentFor(sector) : null;
     // Where a read that is under way can be stopped at any moment, only the one that still is costs what a read costs to stop.
-    const isUndisturbed = this.#wasWrite || (segment === null && this.#stopsInSector && this.#ahead.isDone);
+    const isUndisturbed =
+      this.#wasWrite || (!this.#isAsDiskSim && segment === null && this.#stopsInSector && this.#ahead.isDone);
     const commanded = now + this.#overheads[overheadIndex(false, segment !== null, isUndisturbed)]!;
     const { overheads, controller, transfer } = this.#disk;
     const completion = overheads["Read completion overhead"];
     if (segment !== null && end <= segment.end) {
       segment.used = ++this.#uses;
-      return commanded + sectors * transfer.read + completion;
+      return commanded + overheads["Data preparation overhead"] + sectors * transfer.read + completion;
     }
 
     let last: number;
@@ -139,7 +160,8 @@ export class HardDisk implements PositionedDevice {
       last = this.#mechanics.pass(missing, end - missing, false, leaves, leaves + this.#disk.settling, anywhere);
     }
     // The host is sent what there is once so much of the request is in the buffer.
-    const mark = Math.max(1, Math.ceil(sectors * controller["High (read) water mark"]));
+    const share = controller["High (read) water mark"];
+    const mark = Math.max(1, Math.floor(Math.min(this.#segmentSize, sectors) * share));
     const marked = Math.max(commanded, last - (sectors - mark) * this.#mechanics.sectorTime);
 
     const into = segment ?? this.#claim(false);
@@ -149,7 +171,7 @@ export class HardDisk implements PositionedDevice {
     into.used = ++this.#uses;
     if (this.#isCaching) this.#ahead.begin(into, last, isSequential);
     else this.#ahead.stop();
-    return Math.max(marked + sectors * transfer.read, last + transfer.read) + completion;
+    return Math.max(marked + this.#readReselection + sectors * transfer.read, last + transfer.read) + completion;
   }
 
   #write({ sector, sectors }: BlockRequest, now: number): number {
@@ -159,10 +181,13 @@ export class HardDisk implements PositionedDevice {
     const appended = this.#isCaching
       ? this.#segments.find((segment) => segment.isWrite && segment.end === sector && segment.first !== sector)
       : undefined;
-    const isRoom = this.#destagedAt <= now || this.#writeSegments > 1 || appended !== undefined;
+    const isRoom = this.#destagedAt <= now || this.#isPrebuffering || appended !== undefined;
     const isHit = this.#isFastWriting ? isRoom : appended !== undefined && this.#destagedAt > now;
     const { overheads, controller, transfer } = this.#disk;
-    const commanded = now + this.#overheads[overheadIndex(true, isHit, appended !== undefined)]!;
+    const overhead = this.#isAsDiskSim
+      ? overheadIndex(true, this.#isFastWriting, this.#wasWrite)
+      : overheadIndex(true, isHit, appended !== undefined);
+    const commanded = now + this.#overheads[overhead]!;
     const received = commanded + this.#reconnection + sectors * transfer.write;
     this.#ahead.stop();
 
@@ -183,13 +208,14 @@ export class HardDisk implements PositionedDevice {
     into.end = end;
     into.trim(this.#segmentSize);
     into.used = ++this.#uses;
-    return (this.#isFastWriting ? accepted : this.#destagedAt) + overheads["Write completion overhead"];
+    const done = this.#isFastWriting ? accepted : this.#destagedAt + this.#writeReselection;
+    return done + overheads["Write completion overhead"];
   }
 
   /** The segment in which a read begins: it holds the sector, or is about to. */
   #segmentFor(sector: number): Segment | null {
     for (const segment of this.#segments) {
-      if (segment.isWrite && this.#disk.controller["Allow read hits on write data"] === 0) continue;
+      if (segment.isWrite && !this.#readsWritten) continue;
       if (segment.holds(sector) || (segment.end === sector && this.#ahead.into(segment) && !this.#ahead.isDone))
         return segment;
     }
@@ -198,8 +224,9 @@ export class HardDisk implements PositionedDevice {
 
   /** The segment used longest ago, emptied. */
   #claim(isWrite: boolean): Segment {
-    let oldest = this.#segments[0]!;
-    for (const segment of this.#segments) if (segment.used < oldest.used) oldest = segment;
+    const segments = isWrite ? this.#forWrites : this.#forReads;
+    let oldest = segments[0]!;
+    for (const segment of segments) if (segment.used < oldest.used) oldest = segment;
     oldest.isWrite = isWrite;
     return oldest;
   }
@@ -230,7 +257,8 @@ function overheadTable({ overheads, controller }: DiskParameters): Float64Array 
   return table;
 }
 
-function reconnection({ overheads }: DiskParameters): number {
+function reconnection({ overheads, rules }: DiskParameters): number {
+  if (rules === "DiskSim") return overheads["Data preparation overhead"];
   const once = overheads["Write disconnect overhead"] + overheads["First reselect overhead"];
   if (overheads["Extra write disconnect"] === 0) return once;
   return (

@@ -17,13 +17,39 @@ export interface ParameterBlock {
 
 /**
  * Reads the blocks of a DiskSim parameter file (`.parv`, `.diskspecs`, `.model`), those of the files that it names with
- * `source` among them. `instantiate` and `topology`, which say how parts hang together, are skipped.
+ * `source` among them. `topology`, which says how parts hang together, is skipped.
  * Throws `disk/unreadable` where a file cannot be read and `disk/syntax` where the text is none of the language.
  * Source: DiskSim 4.0 reference manual, section 3 ("Parameter files").
  */
 export function readParameterFile(path: string): ParameterBlock[] {
   return new ParameterReader(path).blocks();
 }
+
+/** The same, and the parts that are made of the blocks: the name of each, and its block's (`instantiate [ disk0 .. disk3 ] as NAME`). */
+export function readSystemFile(path: string): { blocks: ParameterBlock[]; parts: ReadonlyMap<string, string> } {
+  const reader = new ParameterReader(path);
+  return { blocks: reader.blocks(), parts: reader.parts };
+}
+
+/** Names of a list in which `disk0 .. disk3` stands for those between, too. Throws `disk/syntax`. */
+export function partNames(
+  list: readonly ParameterValue[],
+  { file, line }: Pick<ParameterBlock, "file" | "line">,
+): string[] {
+  return list.flatMap((item) => {
+    const [, stem, from, to] = /^(\D+)(\d+) *\.\. *\1(\d+)$/.exec(String(item)) ?? [];
+    if (stem === undefined) return [String(item)];
+    const count = Number(to) - Number(from) + 1;
+    if (count < 1 || count > MOST_PARTS)
+      throw new StopcodeError("disk/syntax", `"${item}" names ${count} parts`, {
+        where: { file, line },
+        hint: `a range goes upwards, and names ${MOST_PARTS} at most`,
+      });
+    return Array.from({ length: count }, (_, index) => `${stem}${Number(from) + index}`);
+  });
+}
+
+const MOST_PARTS = 1024;
 
 export const isBlock = (value: ParameterValue | undefined): value is ParameterBlock =>
   typeof value === "object" && !Array.isArray(value);
@@ -38,6 +64,7 @@ class ParameterReader {
   readonly #path: string;
   readonly #depth: number;
   readonly #text: string;
+  readonly parts = new Map<string, string>();
   #at = 0;
 
   constructor(path: string, depth = 0) {
@@ -62,7 +89,8 @@ class ParameterReader {
       const [type = "", ...rest] = head.split(/\s+/);
       const name = rest.join(" ");
       if (type === "source") found.push(...this.#sourced(name));
-      else if (type === "instantiate" || type === "topology") this.#skipLists();
+      else if (type === "instantiate") this.#instantiate();
+      else if (type === "topology") this.#skipLists();
       else if (this.#peek() === "{") found.push(this.#block(type, name));
       else this.#fail(`expected a block, found "${head || this.#peek()}"`);
     }
@@ -112,7 +140,16 @@ class ParameterReader {
     return values;
   }
 
-  /** `instantiate [ a, b ] as C` and `topology a [ b [ … ] ]`. */
+  /** `instantiate [ a, b ] as C`. */
+  #instantiate(): void {
+    const line = this.#line();
+    const names = partNames(this.#list(), { file: this.#path, line });
+    const [as, of] = this.#word().split(/\s+/);
+    if (as !== "as" || of === undefined) this.#fail("expected `as` and the name of a block behind the parts");
+    for (const name of names) this.parts.set(name, of);
+  }
+
+  /** `topology a [ b [ … ] ]`. */
   #skipLists(): void {
     let depth = 0;
     do {
@@ -123,7 +160,6 @@ class ParameterReader {
       if ("[],{}=".includes(mark)) this.#at++;
       else this.#word();
     } while (depth > 0);
-    if (this.#peek() === "a" && this.#text.startsWith("as", this.#at)) this.#word();
   }
 
   /** The next character that counts; empty at the end. */

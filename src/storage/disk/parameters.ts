@@ -110,6 +110,7 @@ const Overheads = z.object({
   "Write miss over. after write": z.number().min(0),
   "Read completion overhead": z.number().min(0),
   "Write completion overhead": z.number().min(0),
+  "Data preparation overhead": z.number().min(0),
   "First reselect overhead": z.number().min(0),
   "Other reselect overhead": z.number().min(0),
   "Write disconnect overhead": z.number().min(0),
@@ -127,6 +128,7 @@ const Controller = z.object({
   "Bulk sector transfer time": z.number().min(0),
   "Number of buffer segments": z.int().min(1),
   "Maximum number of write segments": z.int().min(1),
+  "Use separate write segment": z.int().min(0).max(1),
   "Segment size (in blks)": z.int().min(1),
   "Enable caching in buffer": z.int().min(0).max(2),
   "Buffer continuous read": z.int().min(0).max(4),
@@ -134,6 +136,7 @@ const Controller = z.object({
   "Read-ahead over requested": z.int().min(-1).max(1),
   "Read any free blocks": z.int().min(0).max(1),
   "Allow read hits on write data": z.int().min(0).max(1),
+  "Allow write prebuffering": z.int().min(0).max(1),
   "Fast write level": z.int().min(0).max(2),
   "Immediate buffer read": z.int().min(0).max(2),
   "Immediate buffer write": z.int().min(0).max(2),
@@ -151,6 +154,8 @@ const Drive = z.object({
 
 export interface DiskParameters {
   readonly name: string;
+  /** How the overheads are taken: as measured drives want them, or as DiskSim takes them. */
+  readonly rules: "measured" | "DiskSim";
   readonly surfaces: number;
   readonly cylinders: number;
   readonly sectors: number;
@@ -178,7 +183,11 @@ export interface DiskParameters {
  * Throws `disk/unreadable`, `disk/syntax`, and `disk/parameters` where a value is missing or impossible.
  */
 export function readDisks(path: string): DiskParameters[] {
-  const blocks = readParameterFile(path);
+  return disksOf(readParameterFile(path), path);
+}
+
+/** The same, of a file's blocks that have been read. */
+export function disksOf(blocks: readonly ParameterBlock[], path: string): DiskParameters[] {
   const buses = blocks.filter(({ type }) => type === "disksim_bus").map((block) => checked(Bus, block));
   const disks = blocks.filter(({ type }) => type === "disksim_disk");
   if (disks.length > 0) return disks.map((disk) => diskOf(disk, buses));
@@ -186,6 +195,11 @@ export function readDisks(path: string): DiskParameters[] {
     where: { file: path },
     hint: "name a DiskSim .diskspecs or .parv file that has a `disksim_disk` block, or sources one that does",
   });
+}
+
+/** The disk as DiskSim has it, and not as drives were measured to be: for comparisons with what DiskSim says itself. */
+export function underDiskSimRules(disk: DiskParameters): DiskParameters {
+  return { ...disk, rules: "DiskSim", settling: 0 };
 }
 
 /** The one disk of a file. Throws as `readDisks`, and where there are several. */
@@ -213,6 +227,7 @@ function diskOf(block: ParameterBlock, buses: readonly z.infer<typeof Bus>[]): D
   const seek = seekLaw(mechanics, model.file);
   return {
     name: block.name,
+    rules: "measured",
     surfaces: drive["Number of data surfaces"],
     cylinders: drive["Number of cylinders"],
     sectors: drive["Block count"],
@@ -278,7 +293,8 @@ const plain = (value: unknown): unknown => {
   return Object.fromEntries([...(value as ParameterBlock).entries].map(([key, entry]) => [key, plain(entry)]));
 };
 
-function checked<Schema extends z.ZodType>(schema: Schema, block: ParameterBlock): z.infer<Schema> {
+/** A block's entries, checked. Throws `disk/parameters`. */
+export function checked<Schema extends z.ZodType>(schema: Schema, block: ParameterBlock): z.infer<Schema> {
   const result = schema.safeParse(plain(block));
   if (result.success) return result.data;
   const { path, message } = result.error.issues[0]!;

@@ -11,6 +11,7 @@ const overheads = [
   ...["Read", "Write"].flatMap((kind) =>
     ["hit", "miss"].flatMap((how) => ["read", "write"].map((before) => `${kind} ${how} over. after ${before}`)),
   ),
+  "Data preparation overhead",
   "Read completion overhead",
   "Write completion overhead",
   "First reselect overhead",
@@ -30,6 +31,8 @@ const overheads = [
   "Read-ahead over requested",
   "Read any free blocks",
   "Allow read hits on write data",
+  "Allow write prebuffering",
+  "Use separate write segment",
   "Fast write level",
   "Immediate buffer read",
   "Immediate buffer write",
