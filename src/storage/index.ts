@@ -25,6 +25,8 @@ export * from "./simulation/simulate.ts";
 export * from "./solid-state/mapping.ts";
 export * from "./solid-state/parameters.ts";
 export * from "./solid-state/presets.ts";
+export * from "./solid-state/queued/parameters.ts";
+export * from "./solid-state/queued/queued-device.ts";
 export * from "./solid-state/solid-state-device.ts";
 export * from "./synthetic/run.ts";
 export * from "./synthetic/workload.ts";

@@ -2,10 +2,13 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { StopcodeError } from "../../../src/binary/index.ts";
 import {
+  MQSIM_QUEUED,
   parseMeasuredDrive,
+  readBlockTrace,
   readDisk,
   readSyntheticWorkload,
   replay,
+  runQueued,
   runSynthetic,
   type SyntheticWorkload,
 } from "../../../src/storage/index.ts";
@@ -17,8 +20,8 @@ import { measureFigure } from "./device-figure.ts";
  * distribution of service times compared with the measured one. Without arguments, the drives of the shared data; with
  * arguments, those of the parameter files named (`NAME.parv`, with `NAME.trace` beside it, or the trace as `NAME.parv=FILE`). A file
  * without a trace that makes requests up is run as DiskSim runs it, and the mean of the answers compared with DiskSim's own. Exits with 1
- * where a drive is farther from the measurement than 1.25 times DiskSim itself, more than one drive in seven is farther than DiskSim, or a
- * mean is more than 1 % from DiskSim's.
+ * where a drive is farther from the measurement than 1.25 times DiskSim itself, more than one drive in seven is farther than DiskSim, a
+ * mean is more than 1 % from DiskSim's, or a mean of MQSim's traces more than 10 % from its own.
  */
 
 /** DiskSim's own distances in milliseconds (DiskSim 4.0 reference manual, "Validation"), by the name in the parameter file. */
@@ -47,6 +50,9 @@ const SYNTHETIC: Readonly<Record<string, number>> = {
   synthmixed: 22.08,
 };
 const MEAN_MOST = 0.01;
+/** Microseconds, by trace: MQSim (7ec40e3), built from its sources and run with its own ssdconfig.xml and a write cache. */
+const MQSIM: Readonly<Record<string, number>> = { "tpcc-small": 3458, "wsrch-small": 181 };
+const MQSIM_MOST = 0.1;
 const WORST = 1.25;
 /** The share of a published figure by which a solid-state device may differ from it. */
 const SHEET_MOST = 0.05;
@@ -129,6 +135,17 @@ const areDrivesNear = better >= Math.floor(ratios.length * SHARE_BETTER) && rati
 process.exitCode = areDrivesNear && away.every((share) => Math.abs(share) <= MEAN_MOST) ? 0 : 1;
 
 if (process.argv.length <= 2) {
+  process.stdout.write("\na solid-state device with queues beside MQSim\n");
+  for (const [name, published] of Object.entries(MQSIM)) {
+    const { requests } = readBlockTrace(join(SHARED, "..", "mqsim", `${name}.trace`));
+    const { mean, meanRead, meanWrite } = runQueued(MQSIM_QUEUED, requests);
+    const away = mean / published - 1;
+    process.stdout.write(
+      `${name}: ${requests.length} requests, mean ${mean.toFixed(1)} us (reads ${meanRead.toFixed(1)}, writes ${meanWrite.toFixed(1)}); ` +
+        `MQSim ${published} us, ${(away * 100).toFixed(1)} % away\n`,
+    );
+    if (Math.abs(away) > MQSIM_MOST) process.exitCode = 1;
+  }
   process.stdout.write("\nsolid-state devices beside their data sheets\n");
   const rows = DATA_SHEETS.map(({ device, what, task, of, published }) => {
     const figure = measureFigure(device, task)[of];

@@ -1,7 +1,15 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { calibrationDisk, HardDisk, parseMeasuredDrive, readDisk, replay } from "../../../src/storage/index.ts";
+import {
+  calibrationDisk,
+  type DiskParameters,
+  HardDisk,
+  parseMeasuredDrive,
+  readDisk,
+  replay,
+  underDiskSimRules,
+} from "../../../src/storage/index.ts";
 import { sharedData, withPeers } from "../../peers.ts";
 import { request } from "../request.ts";
 
@@ -57,6 +65,82 @@ describe("a disk without a buffer", () => {
     // 24 tracks, the way to the next cylinder, and one turn until the first sector comes again.
     const skew = (290 / 1057) * PERIOD;
     expect(end - start).toBeCloseTo(24 * PERIOD + skew + PERIOD - PERIOD / 1057, 6);
+  });
+});
+
+describe("a disk with a buffer", () => {
+  const plain = calibrationDisk();
+  const disk = (controller: Partial<DiskParameters["controller"]>, transfer = plain.transfer) => ({
+    ...plain,
+    transfer,
+    controller: {
+      ...plain.controller,
+      ...{ "Enable caching in buffer": 1, "Number of buffer segments": 2, "Segment size (in blks)": 64 },
+      ...{ "Allow read hits on write data": 1, ...controller },
+    },
+  });
+  /** Milliseconds of the last of these requests, each made when the one before is done. */
+  const last = (
+    parameters: DiskParameters,
+    requests: readonly { sector: number; sectors: number; write?: boolean }[],
+  ) => {
+    const device = new HardDisk(parameters);
+    let before = 0;
+    let now = 0;
+    for (const { sector, sectors, write } of requests) {
+      before = now;
+      now = serve(device, now, sector, sectors, write);
+    }
+    return now - before;
+  };
+  const here = { sector: 0, sectors: 8 };
+  const there = { sector: 1_000_000, sectors: 8 };
+  /** The command alone. */
+  const AT_ONCE = 0.3 + 1e-9;
+
+  it("reads what was read from all segments, or from those that are not for writes", () => {
+    const shared = disk({ "Use separate write segment": 0 });
+    const separate = disk({ "Use separate write segment": 1 });
+    expect(last(shared, [here, there, here])).toBeLessThanOrEqual(AT_ONCE);
+    expect(last(separate, [here, here])).toBeLessThanOrEqual(AT_ONCE);
+    expect(last(separate, [here, there, here])).toBeGreaterThan(1);
+  });
+
+  it("reads what was written, but not where writes have a segment of their own", () => {
+    const written = { ...here, write: true };
+    expect(last(disk({}), [written, here])).toBeLessThanOrEqual(AT_ONCE);
+    expect(last(disk({ "Allow read hits on write data": 0 }), [written, here])).toBeGreaterThan(1);
+    expect(last(disk({ "Use separate write segment": 1 }), [written, here])).toBeGreaterThan(1);
+  });
+
+  it("begins to send when a share of the request is in the buffer, the last part of a sector not counted", () => {
+    const sectorTime = PERIOD / 1057;
+    const slow = { read: 1, write: 1 };
+    const time = (share: number) => last(disk({ "High (read) water mark": share }, slow), [{ sector: 0, sectors: 5 }]);
+    // Of five sectors, 0.75 are three and a part.
+    expect(time(0.75)).toBe(time(0.6));
+    expect(time(0.8) - time(0.75)).toBeCloseTo(sectorTime, 6);
+    expect(time(1) - time(0)).toBeCloseTo(4 * sectorTime, 6);
+  });
+
+  it("takes in a write while the last is on its way to the platters only where it may", () => {
+    const fast = { "Fast write level": 2, "Maximum number of write segments": 2 };
+    const writes = [
+      { ...here, write: true },
+      { ...there, write: true },
+    ];
+    expect(last(disk({ ...fast, "Allow write prebuffering": 1 }), writes)).toBeLessThanOrEqual(AT_ONCE);
+    expect(last(disk({ ...fast, "Allow write prebuffering": 0 }), writes)).toBeGreaterThan(1);
+  });
+
+  it("takes the bus's selection into account under DiskSim's rules alone", () => {
+    const overheads = { ...plain.overheads, "First reselect overhead": 0.2, "Data preparation overhead": 0.05 };
+    const measured = { ...disk({ "High (read) water mark": 1 }), overheads };
+    const reads = [here];
+    const writes = [{ ...here, write: true }];
+    // A read ends by so much later; a write is told of later, though it begins by so much earlier.
+    expect(last(underDiskSimRules(measured), reads) - last(measured, reads)).toBeCloseTo(0.25, 9);
+    expect(last(underDiskSimRules(measured), writes)).not.toBe(last(measured, writes));
   });
 });
 
