@@ -1,14 +1,9 @@
 import { createHash } from "node:crypto";
-import type { Facts, Frame } from "./facts.ts";
+import { type Facts, type Frame, SURE_FRAMES } from "./facts.ts";
 
 /** Bumped whenever the same crash would get another id: buckets of different versions cannot be compared. */
 const VERSION = 1;
 const FRAMES = 3;
-
-/** Frames that are only found by guessing would split one bug over many buckets. */
-const SURE: ReadonlySet<Frame["via"]> = new Set([
-  ...(["context", "exception record", "unwind", "epilog", "frame pointer", "log"] as const),
-]);
 
 /** Functions that take part in every crash and so tell nothing: reporting, unwinding, traps, waiting. */
 const GENERIC: readonly RegExp[] = [
@@ -92,7 +87,7 @@ const placeName = (module: string, name: string | null | undefined, offset: stri
 /** Frames outside the kernel, or the kernel's own where there are no others. */
 function driverFrames(crash: Crash): Frame[] {
   const outside = crash.stack.filter((frame) => frame.module && !NT_KERNELS.test(frame.module));
-  return outside.some((frame) => SURE.has(frame.via)) ? outside : crash.stack;
+  return outside.some((frame) => SURE_FRAMES.has(frame.via)) ? outside : crash.stack;
 }
 
 function titleTrail(crash: Crash): string[] {
@@ -106,7 +101,8 @@ function titleTrail(crash: Crash): string[] {
 
 /** The first frames that say something, by function name or by the driver and its offset. */
 function frameSteps(stack: readonly Frame[]): string[] {
-  const steps = stack.filter((frame) => SURE.has(frame.via)).flatMap((frame) => frameName(frame) ?? []);
+  // Frames that are only found by guessing would split one bug over many buckets.
+  const steps = stack.filter((frame) => SURE_FRAMES.has(frame.via)).flatMap((frame) => frameName(frame) ?? []);
   return [...new Set(steps)].slice(0, FRAMES).map((name) => `frame ${name}`);
 }
 

@@ -21,6 +21,11 @@ export const frameVia = z.enum([
   "scan", // a word on the stack that points into a module
 ]);
 
+/** How frames are found that are on the stack for certain, and not perhaps what an earlier call left there. */
+export const SURE_FRAMES: ReadonlySet<z.infer<typeof frameVia>> = new Set([
+  ...(["context", "exception record", "unwind", "epilog", "frame pointer", "log"] as const),
+]);
+
 export const frame = z.strictObject({
   address: maybe(hexText),
   function: maybe(z.string()),

@@ -1,4 +1,5 @@
 import type { Environment } from "@marcbachmann/cel-js";
+import { type Frame, SURE_FRAMES } from "../analysis/facts.ts";
 import { celType, type FactType, factsType, fieldType } from "./fact-types.ts";
 import { type FactRecord, type Meter, MissingFact, OutOfSteps } from "./fact-view.ts";
 import { isKernelImage, isPartOfWindows } from "./windows-images.ts";
@@ -50,6 +51,13 @@ function moduleAt(evaluation: Evaluation, address: bigint): string {
   return holder?.name ?? "";
 }
 
+function driverOnStack(evaluation: Evaluation): string {
+  const crash = root(evaluation, "crash") as { stack?: readonly Frame[] } | undefined;
+  if (crash?.stack === undefined) throw new MissingFact("crash.stack");
+  const frame = crash.stack.find(({ module, via }) => module && SURE_FRAMES.has(via) && !isPartOfWindows(module));
+  return frame?.module ?? "";
+}
+
 function largest<Holder extends { readonly held?: number }>(_: Evaluation, holders: readonly Holder[]): Holder {
   const [first, ...rest] = holders;
   if (first === undefined) throw new MissingFact("the largest of an empty list");
@@ -92,6 +100,12 @@ export const factFunctions: readonly FactFunction[] = [
     signature: "moduleAt(int): string",
     description: "the name of the loaded module that holds an address, or an empty text",
     handler: moduleAt,
+  },
+  {
+    signature: "driverOnStack(): string",
+    description:
+      "the module nearest the top of the crashed stack that does not come with Windows, or an empty text; frames that were guessed do not count",
+    handler: driverOnStack,
   },
   {
     signature: "isKernelImage(string): bool",

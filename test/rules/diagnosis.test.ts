@@ -210,6 +210,42 @@ describe("expressions", () => {
     expect(says(template)).toBe(expected);
   });
 
+  it.each([
+    [
+      "the topmost that is no part of Windows",
+      [
+        ["ntoskrnl.exe", "context"],
+        ["a.sys", "unwind"],
+        ["b.sys", "unwind"],
+      ],
+      "a.sys",
+    ],
+    [
+      "never a guess",
+      [
+        ["ntoskrnl.exe", "context"],
+        ["a.sys", "scan"],
+        ["b.sys", "log, unsure"],
+        ["c.sys", "epilog"],
+      ],
+      "c.sys",
+    ],
+    [
+      "nobody where only Windows is",
+      [
+        ["ntoskrnl.exe", "context"],
+        [null, "unwind"],
+        ["storport.sys", "unwind"],
+      ],
+      "",
+    ],
+  ] as const)("the driver on the stack is %s", (_, frames, driver) => {
+    const stack = frames.map(([module, via]) => ({ address: "0x1", module, via }));
+    const crashed = factsOf({ ...facts, crash: { ...facts.crash!, stack } });
+    const { findings } = diagnose(crashed, [packOf({ title: "[{{driverOnStack()}}]" })]);
+    expect(findings[0]?.title).toBe(`[${driver}]`);
+  });
+
   it("names of a rule stand for values worked out once, in each other too", () => {
     const change = { let: { first: "modules[0]", size: "first.size * 2" }, title: "{{first.name}} {{size}}" };
     expect(diagnose(facts, [packOf(change)]).findings[0]?.title).toBe("low.sys 8,192");

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { DriverFile } from "../drivers/driver.ts";
+import { endlessDpc } from "./endless-dpc.ts";
 import { leakSystemPtes } from "./leak-system-ptes.ts";
 import { mapAndUnmap } from "./map-and-unmap.ts";
 import { nullDereference } from "./null-dereference.ts";
@@ -13,6 +14,11 @@ const name = z
 
 /** A driver in a scenario: its name, how it behaves, and that behaviour's options. */
 export const driver = z.discriminatedUnion("behaviour", [
+  z.strictObject({
+    name,
+    behaviour: z.literal(endlessDpc.name).meta({ description: endlessDpc.summary }),
+    options: endlessDpc.options.prefault({}),
+  }),
   z.strictObject({
     name,
     behaviour: z.literal(leakSystemPtes.name).meta({ description: leakSystemPtes.summary }),
@@ -45,6 +51,8 @@ export type DriverChoice = z.output<typeof driver>;
 /** The driver that a scenario's entry asks for. */
 export function driverFile(choice: DriverChoice): DriverFile {
   switch (choice.behaviour) {
+    case "endless-dpc":
+      return { name: choice.name, program: endlessDpc.program(choice.options) };
     case "leak-system-ptes":
       return { name: choice.name, program: leakSystemPtes.program(choice.options) };
     case "null-dereference":

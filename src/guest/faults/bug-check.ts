@@ -32,6 +32,7 @@ export const STOP_CODE_NAMES: Readonly<Record<number, string>> = {
   123: "INACCESSIBLE_BOOT_DEVICE",
   209: "DRIVER_IRQL_NOT_LESS_OR_EQUAL",
   216: "DRIVER_USED_EXCESSIVE_PTES",
+  307: "DPC_WATCHDOG_VIOLATION",
 };
 
 /** Leaves the model's call stack after a bug check; the guest's own stack stays as it is. */

@@ -83,6 +83,17 @@ const faults = [
   declare("KeBugCheck2", { saves: ["rbx", "rbp", "rsi", "rdi", "r12"], locals: 0x5e0 }, call("hal!HalRequestIpi")),
 ];
 
+const interrupts = [
+  declare("KeInsertQueueDpc", { saves: ["rbx", "rsi"], locals: 0x40 }, call("hal!HalRequestSoftwareInterrupt")),
+  declare("KiDpcInterrupt", { saves: ["rbp"], trap: true }, call("KiRetireDpcList")),
+  declare("KiRetireDpcList", { saves: ["rbx", "rsi", "rdi"], locals: 0x90 }, call("KiExecuteAllDpcs")),
+  declare("KiExecuteAllDpcs", { saves: ["rbx", "rsi", "r14"], locals: 0x80 }, callPointer("DeferredRoutine")),
+  declare("KiInterruptDispatch", { saves: ["rbp"], trap: true }, call("KiCallInterruptServiceRoutine")),
+  declare("KiCallInterruptServiceRoutine", { saves: ["rbx"], locals: 0x30 }, call("hal!HalpTimerClockInterrupt")),
+  declare("KeClockInterruptNotify", { saves: ["rbx", "rdi"], locals: 0x60 }, call("KeAccumulateTicks")),
+  declare("KeAccumulateTicks", { saves: ["rbx", "rsi"], locals: 0x50 }, call("KeBugCheckEx")),
+];
+
 const system = [
   declare("KiSystemStartup", { locals: 0x40 }, call("KiIdleLoop")),
   declare(
@@ -155,12 +166,17 @@ const data = [
 /** The kernel's image: what of Windows' kernel is modelled, with the names that Microsoft's public symbols have. */
 export const ntoskrnl: ImageDeclaration = {
   name: "ntoskrnl.exe",
-  functions: [...threads, ...memory, ...faults, ...system],
+  functions: [...threads, ...memory, ...faults, ...interrupts, ...system],
   data,
   exportedData: [records, "PsInitialSystemProcess", "KeNumberProcessors", "NtBuildLab"],
 };
 
 export const hal: ImageDeclaration = {
   name: "hal.dll",
-  functions: [declare("HalProcessorIdle", {}), declare("HalRequestIpi", { saves: ["rbx"] })],
+  functions: [
+    declare("HalProcessorIdle", {}),
+    declare("HalRequestIpi", { saves: ["rbx"] }),
+    declare("HalRequestSoftwareInterrupt", {}),
+    declare("HalpTimerClockInterrupt", { saves: ["rbx"], locals: 0x20 }, call("nt!KeClockInterruptNotify")),
+  ],
 };

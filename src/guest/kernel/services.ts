@@ -1,6 +1,7 @@
 import { layout, PAGE_SIZE, u16, u32, u64 } from "../../binary/index.ts";
 import { PageFault } from "../../hypervisor/index.ts";
 import { bugCheck } from "../faults/bug-check.ts";
+import { overstay } from "../faults/dpc-watchdog.ts";
 import { hardFault } from "../faults/hard-fault.ts";
 import { pageFault } from "../faults/page-fault.ts";
 import type { KernelFunction } from "../image/loaded-image.ts";
@@ -170,6 +171,25 @@ export class Services {
         yield* hardFault(this.#kernel, this, thread, error, rip);
       }
     }
+  }
+
+  /** Queues a deferred procedure call. The thread's processor is interrupted for it at once. */
+  *keInsertQueueDpc(thread: Thread, deferred: KernelFunction, body: () => Routine): Routine {
+    const path = ["KiRetireDpcList", "KiExecuteAllDpcs"];
+    thread.enter(this.#nt("KeInsertQueueDpc"));
+    thread.trap(this.#nt("KiDpcInterrupt"), { errorCode: 0, address: 0n, rip: thread.rip });
+    const irql = this.#setIrql(thread, DISPATCH_LEVEL);
+    for (const name of path) thread.enter(this.#nt(name));
+    yield* thread.callWaiting(deferred, [], body, "DeferredRoutine");
+    for (const _ of path) thread.leave();
+    this.#setIrql(thread, irql);
+    thread.returnFromTrap();
+    thread.leave();
+  }
+
+  /** An instruction of the current function that asks a device, again and again, what it never answers. */
+  pollForever(thread: Thread, site: string): Routine<never> {
+    return overstay(this.#kernel, thread, thread.siteAddress(site));
   }
 
   /** Puts the thread where one stands that waits for an object which is never signalled. */
