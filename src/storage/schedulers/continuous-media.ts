@@ -50,7 +50,6 @@ export class ContinuousMedia implements Scheduler {
   #criticalUntil = 0;
   #longest = LONGEST_TRANSFER;
   readonly #best = new Group();
-  readonly #candidate = new Group();
 
   constructor(device: PositionedDevice, slots = new ClassSlots()) {
     this.#device = device;
@@ -65,7 +64,7 @@ export class ContinuousMedia implements Scheduler {
 
   add(request: BlockRequest): void {
     const queued = new Queued(request, this.#device);
-    if (request.deadline !== Number.POSITIVE_INFINITY) this.#guard.add(queued);
+    if (queued.deadline !== Number.POSITIVE_INFINITY) this.#guard.add(queued);
     else (request.write ? this.#writes : this.#reads).add(queued);
   }
 
@@ -119,60 +118,57 @@ export class ContinuousMedia implements Scheduler {
     return null;
   }
 
+  /** Remembers the nearest of the groups of requests that one transfer can serve, if it is nearer than what is remembered. */
   #look(items: Queued[], at: number): void {
     const best = this.#best;
-    const candidate = this.#candidate;
-    for (let index = 0; index < items.length; index = candidate.end) {
-      this.#gather(items, index);
-      if (!this.#slots.has(candidate.class)) continue;
-      this.#weigh(at);
-      if (candidate.cost < best.cost) best.become(candidate);
+    const device = this.#device;
+    const { heads } = device;
+    const longest = this.#longest;
+    const write = items.length > 0 && items[0]!.request.write;
+    const gap = write ? 0 : this.#gap;
+    let known: RequestClass | null = null;
+    let headStart = 0;
+    let hasSlots = false;
+    let end = 0;
+    for (let start = 0; start < items.length; start = end) {
+      const head = items[start]!;
+      let sectorEnd = head.end;
+      let oldest = head.arrival;
+      let urgent = head.request.class;
+      for (end = start + 1; end < items.length; end++) {
+        const item = items[end]!;
+        if (item.sector > sectorEnd + gap || item.end - head.sector > longest) break;
+        if (item.end > sectorEnd) sectorEnd = item.end;
+        if (item.arrival < oldest) oldest = item.arrival;
+        if (HEAD_STARTS[item.request.class] > HEAD_STARTS[urgent]) urgent = item.request.class;
+      }
+      if (urgent !== known) {
+        known = urgent;
+        headStart = HEAD_STARTS[urgent];
+        hasSlots = this.#slots.has(urgent);
+      }
+      if (!hasSlots) continue;
+      const wait = at - oldest;
+      const ageing = write ? WRITE_AGEING * wait - WRITE_HANDICAP : READ_AGEING * wait;
+      const nearer = headStart + ageing + (wait > LONGEST_WAIT ? wait : 0);
+      // The arm's way alone is too long for most, and soon found.
+      const way = head.cylinder - heads.cylinder;
+      if (device.seekTime(way < 0 ? -way : way) - nearer >= best.cost) continue;
+      const cost = device.reachTime(heads, head, write, at) - nearer;
+      if (cost >= best.cost) continue;
+      best.cost = cost;
+      best.items = items;
+      best.head = head;
+      best.start = start;
+      best.end = end;
+      best.sectorEnd = sectorEnd;
+      best.class = urgent;
+      best.transfer = (head.transfer / head.request.sectors) * (sectorEnd - head.sector);
     }
-  }
-
-  /** The requests from an index on that one transfer can serve. */
-  #gather(items: Queued[], index: number): void {
-    const head = items[index]!;
-    const gap = head.request.write ? 0 : this.#gap;
-    const start = head.request.sector;
-    let sectorEnd = head.end;
-    let oldest = head.request.arrival;
-    let urgent = head.request.class;
-    let end = index + 1;
-    for (; end < items.length; end++) {
-      const item = items[end]!;
-      if (item.request.sector > sectorEnd + gap || item.end - start > this.#longest) break;
-      if (item.end > sectorEnd) sectorEnd = item.end;
-      if (item.request.arrival < oldest) oldest = item.request.arrival;
-      if (HEAD_STARTS[item.request.class] > HEAD_STARTS[urgent]) urgent = item.request.class;
-    }
-    const group = this.#candidate;
-    group.items = items;
-    group.head = head;
-    group.start = index;
-    group.end = end;
-    group.sectorEnd = sectorEnd;
-    group.oldest = oldest;
-    group.class = urgent;
-    group.transfer = (head.transfer / head.request.sectors) * (sectorEnd - start);
-  }
-
-  #weigh(at: number): void {
-    const group = this.#candidate;
-    const head = group.head!;
-    const { write } = head.request;
-    const { heads } = this.#device;
-    const wait = at - group.oldest;
-    const ageing = write ? WRITE_AGEING * wait - WRITE_HANDICAP : READ_AGEING * wait;
-    const nearer = HEAD_STARTS[group.class] + ageing + (wait > LONGEST_WAIT ? wait : 0);
-    // The arm's way alone is too long for most, and soon found.
-    const way = head.cylinder - heads.cylinder;
-    group.cost = this.#device.seekTime(way < 0 ? -way : way) - nearer;
-    if (group.cost < this.#best.cost) group.cost = this.#device.reachTime(heads, head, write, at) - nearer;
   }
 }
 
-/** Requests of one direction that are one transfer. Two are made, and used again and again. */
+/** Requests of one direction that are one transfer. One is made, and used again and again. */
 class Group {
   cost = 0;
   items: Queued[] = [];
@@ -180,24 +176,13 @@ class Group {
   start = 0;
   end = 0;
   sectorEnd = 0;
-  oldest = 0;
   class: RequestClass = REQUEST_CLASSES[0];
   transfer = 0;
-
-  become(other: Group): void {
-    this.cost = other.cost;
-    this.items = other.items;
-    this.head = other.head;
-    this.start = other.start;
-    this.end = other.end;
-    this.sectorEnd = other.sectorEnd;
-    this.class = other.class;
-    this.transfer = other.transfer;
-  }
 }
 
-function taken({ items, start, end, sectorEnd }: Group): BlockRequest {
-  const parts = items.splice(start, end - start).map(({ request }) => request);
-  const [first] = parts as [BlockRequest];
-  return parts.length === 1 ? first : { ...first, sectors: sectorEnd - first.sector, parts };
+function taken({ items, head, start, end, sectorEnd }: Group): BlockRequest {
+  const parts = items.splice(start, end - start);
+  const { request } = head!;
+  if (parts.length === 1) return request;
+  return { ...request, sectors: sectorEnd - request.sector, parts: parts.map((part) => part.request) };
 }

@@ -4,6 +4,11 @@ import type { BlockRequest } from "../request.ts";
 /** A request that waits, and what a scheduler needs to know of its place again and again. */
 export class Queued implements Place {
   readonly request: BlockRequest;
+  readonly sector: number;
+  readonly arrival: number;
+  readonly deadline: number;
+  /** Milliseconds from arrival to deadline. */
+  readonly period: number;
   readonly end: number;
   cylinder = 0;
   head = 0;
@@ -13,6 +18,10 @@ export class Queued implements Place {
 
   constructor(request: BlockRequest, device: PositionedDevice) {
     this.request = request;
+    this.sector = request.sector;
+    this.arrival = request.arrival;
+    this.deadline = request.deadline;
+    this.period = request.deadline - request.arrival;
     this.end = request.sector + request.sectors;
     device.locate(request.sector, this);
     this.transfer = request.sectors * device.sectorTimeAt(this);
@@ -25,12 +34,12 @@ export class SectorOrder {
 
   add(item: Queued): void {
     const { items } = this;
-    const { sector } = item.request;
+    const { sector } = item;
     let low = 0;
     let high = items.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (items[middle]!.request.sector <= sector) low = middle + 1;
+      if (items[middle]!.sector <= sector) low = middle + 1;
       else high = middle;
     }
     items.splice(low, 0, item);

@@ -42,7 +42,7 @@ export class StreamGuard {
   add(item: Queued): void {
     const waiting = this.#waiting;
     let place = waiting.length;
-    while (place > 0 && waiting[place - 1]!.request.deadline > item.request.deadline) place--;
+    while (place > 0 && waiting[place - 1]!.deadline > item.deadline) place--;
     waiting.splice(place, 0, item);
   }
 
@@ -80,20 +80,25 @@ export class StreamGuard {
     const done = at + this.#device.reachTime(heads, choice, choice.request.write, at) + transfer;
     const soonest = this.#waiting[0]!;
     const margin = MARGIN + MARGIN_OF_EACH * this.#waiting.length;
-    if (done + this.#waiting.length * (this.#most + soonest.transfer) + margin <= soonest.request.deadline) return null;
-    const after = Math.min(choice.request.deadline - done, this.#slackFrom(choice, done, choice, margin));
+    if (done + this.#waiting.length * (this.#most + soonest.transfer) + margin <= soonest.deadline) return null;
+    const isStream = choice.deadline !== Number.POSITIVE_INFINITY;
+    // How much too late the others would be counts for nothing where the choice itself can wait.
+    const least = isStream ? Number.NEGATIVE_INFINITY : margin;
+    const after = Math.min(choice.deadline - done, this.#slackFrom(choice, done, choice, margin, least));
     if (after >= margin) return null;
-    const now = this.#slackFrom(heads, at, null, ENOUGH);
-    const isStream = choice.request.deadline !== Number.POSITIVE_INFINITY;
+    const now = this.#slackFrom(heads, at, null, ENOUGH, Number.NEGATIVE_INFINITY);
     return isStream && after >= now ? null : this.#first;
   }
 
-  /** The least time that any of them has left when all go from `from` on, by the first plan that leaves enough, or the best of all. */
-  #slackFrom(from: Readonly<Place>, at: number, without: Queued | null, enough: number): number {
+  /**
+   * The least time that any of them has left when all go from `from` on, by the first plan that leaves enough, or the best of all. Plans
+   * that leave less than `least` are not made to their end.
+   */
+  #slackFrom(from: Readonly<Place>, at: number, without: Queued | null, enough: number, least: number): number {
     let most = Number.NEGATIVE_INFINITY;
     let first: Queued | null = null;
     for (const urgency of PLAN_URGENCIES) {
-      const slack = this.#planFrom(from, at, without, urgency);
+      const slack = this.#planFrom(from, at, without, urgency, most > least ? most : least);
       if (slack <= most) continue;
       most = slack;
       first = this.#first;
@@ -103,42 +108,40 @@ export class StreamGuard {
     return most;
   }
 
-  /** One plan: each time the nearest goes, where deadlines make nearer. */
-  #planFrom(from: Readonly<Place>, at: number, without: Queued | null, urgency: number): number {
+  /** One plan: each time the nearest goes, where deadlines make nearer. Given up once it leaves less than `least`. */
+  #planFrom(from: Readonly<Place>, at: number, without: Queued | null, urgency: number, least: number): number {
     const left = this.#left;
-    left.length = 0;
-    for (const item of this.#waiting) if (item !== without) left.push(item);
+    let count = 0;
+    for (const item of this.#waiting) if (item !== without) left[count++] = item;
     let slack = Number.POSITIVE_INFINITY;
     let heads = from;
     let time = at;
     this.#first = null;
-    while (left.length > 0) {
+    while (count > 0 && slack >= least) {
       let next = 0;
-      let least = Number.POSITIVE_INFINITY;
+      let nearest = Number.POSITIVE_INFINITY;
       let takes = 0;
-      for (let index = 0; index < left.length; index++) {
+      for (let index = 0; index < count; index++) {
         const item = left[index]!;
-        const wanted = urgency * timeLeft(item, time);
-        if (this.#wayTo(item, heads) + wanted >= least) continue;
+        const wanted = urgency === 0 ? 0 : urgency * timeLeft(item, time);
+        if (this.#wayTo(item, heads) + wanted >= nearest) continue;
         const reach = this.#device.reachTime(heads, item, false, time);
         const cost = reach + wanted;
-        if (cost >= least) continue;
-        least = cost;
+        if (cost >= nearest) continue;
+        nearest = cost;
         takes = reach + item.transfer;
         next = index;
       }
       const item = left[next]!;
       this.#first ??= item;
       time += takes;
-      slack = Math.min(slack, item.request.deadline - time);
+      if (item.deadline - time < slack) slack = item.deadline - time;
       heads = item;
-      left[next] = left[left.length - 1]!;
-      left.length--;
+      left[next] = left[--count]!;
     }
     return slack;
   }
 }
 
 /** The share of the time between arrival and deadline that is left. Below 0: none, and more is over. */
-const timeLeft = ({ request: { arrival, deadline } }: Queued, at: number): number =>
-  (deadline - at) / (deadline - arrival);
+const timeLeft = ({ deadline, period }: Queued, at: number): number => (deadline - at) / period;
