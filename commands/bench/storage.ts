@@ -6,19 +6,20 @@ export default class BenchStorage extends StopcodeCommand {
   static override summary = "Compare disk schedulers on the same disk, load and streams";
   static override description =
     `Every policy runs on the same disk with the same requests: a load that keeps a number of requests open (or, by
---utilisation, whose requests arrive in their own time), and streams that ask for
-128 KiB every 500 ms and are due at the end of each period. The first policy is the one that users get, the others are what it
+--utilisation, whose requests arrive in their own time), and streams of 2.1 Mbit/s
+that ask for a period's worth at its beginning (128 KiB where periods are 500 ms) and are due at its end. The first policy is the one that users get, the others are what it
 is measured against.
 
 The disk is the arm of an ST32171W over 31.3 GiB, or any that a DiskSim parameter file describes. A trace may be .vscsi, DiskSim ascii, HP srt,
 MQSim text, a fio iolog or the output of blkparse, packed by gzip or not; without one, a load is made.
 
-All but the last two columns is simulated, and the same on every machine. "dispatch" is the host's time to take in one request and give out one with
+"seek", "turn" and "transfer" are what the arm does: move, wait for the platters, read or write; shares of the time. All but the last two columns is simulated, and the same on every machine. "dispatch" is the host's time to take in one request and give out one with
 128 waiting, "host" its time for a request, simulation and all.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --trace cloudPhysicsIO.vscsi --streams 12 --streams 28 --svg latency.svg",
     "<%= config.bin %> <%= command.id %> --utilisation 60 --streams 12",
+    "<%= config.bin %> <%= command.id %> --period 100 --period 250 --period 500 --variable-rate",
     "<%= config.bin %> <%= command.id %> --disk cheetah9LP.parv --only 'continuous media' --only mq-deadline --json",
   ];
   static override flags = {
@@ -39,6 +40,17 @@ All but the last two columns is simulated, and the same on every machine. "dispa
       max: 1000,
       helpValue: "N",
       summary: "Streams beside the load (12, 20 and 28); may be given more than once.",
+    }),
+    period: Flags.integer({
+      multiple: true,
+      min: 10,
+      max: 60_000,
+      helpValue: "MS",
+      summary:
+        "Milliseconds of the streams' periods (500); may be given more than once, and streams take them by turns.",
+    }),
+    "variable-rate": Flags.boolean({
+      summary: "Streams ask for more at one time than at another, as video of a variable bit rate does.",
     }),
     depth: Flags.integer({
       min: 1,
@@ -76,6 +88,8 @@ All but the last two columns is simulated, and the same on every machine. "dispa
         disk: flags.disk ?? null,
         policies: flags.only ?? [],
         streams: flags.streams ?? [12, 20, 28],
+        periods: flags.period ?? [500],
+        isVariable: flags["variable-rate"],
         depth,
         utilisation: flags.utilisation ?? null,
         seconds,

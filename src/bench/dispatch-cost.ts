@@ -4,11 +4,12 @@ import { type BlockRequest, type Demand, type DiskParameters, HardDisk, type Pol
 const DEPTH = 128;
 const STREAMS = 8;
 const PERIOD = 500;
-const ROUNDS = 5;
+/** So many that the last are run by code that is compiled: a policy's rounds differ, and each may undo what was compiled for the others. */
+const ROUNDS = 20;
 const REQUESTS = 8_000;
 
 /**
- * Microseconds of the host in which a policy takes in one request and gives out one, with 128 waiting: the best of several
+ * Microseconds of the host in which a policy takes in one request and gives out one, with 128 waiting: the best of many
  * rounds. The two looks at the clock are in it.
  */
 export function dispatchCost(policy: Policy, parameters: DiskParameters, demands: readonly Demand[]): number {

@@ -15,6 +15,7 @@ import {
   randomGaps,
   readBlockTrace,
   readDisk,
+  type StreamParameters,
   scaledGaps,
 } from "../storage/index.ts";
 import { dispatchCost } from "./dispatch-cost.ts";
@@ -31,6 +32,10 @@ export interface StorageBenchOptions {
   readonly policies: readonly string[];
   /** Numbers of streams beside the load. */
   readonly streams: readonly number[];
+  /** Milliseconds of the streams' periods, which streams take by turns. All streams have the same rate. */
+  readonly periods: readonly number[];
+  /** Streams are of a variable bit rate. */
+  readonly isVariable: boolean;
   /** Requests that the load keeps open, where `utilisation` is null. */
   readonly depth: number;
   /** Requests arrive in their own time, so fast that the disk would be busy for this percentage, taking them in order. */
@@ -55,6 +60,8 @@ export interface StorageBench {
   /** One of the two, and null the other. */
   readonly depth: number | null;
   readonly utilisation: number | null;
+  readonly periods: readonly number[];
+  readonly isVariable: boolean;
   readonly seed: number;
   readonly runs: readonly PolicyFigure[];
 }
@@ -108,7 +115,7 @@ export function benchStorage(
     const figures = calibrate({
       disk,
       policy,
-      streams: Array(streamCount).fill(CALIBRATION_STREAM),
+      streams: streamsOf(streamCount, options),
       demands: load.demands,
       pace: paces.get(load)!,
       seed: options.seed,
@@ -122,9 +129,16 @@ export function benchStorage(
       dispatchMicroseconds: costOf(policy, load),
     };
   });
-  const { depth, utilisation, seed } = options;
-  return { disk: disk.name, depth: utilisation === null ? depth : null, utilisation, seed, runs };
+  const { depth, utilisation, periods, isVariable, seed } = options;
+  return { disk: disk.name, depth: utilisation === null ? depth : null, utilisation, periods, isVariable, seed, runs };
 }
+
+const streamsOf = (count: number, { periods, isVariable }: StorageBenchOptions): StreamParameters[] =>
+  Array.from({ length: count }, (_, index) => {
+    const period = periods[index % periods.length]!;
+    const share = period / CALIBRATION_STREAM.period;
+    return { period, sectors: Math.max(1, Math.round(CALIBRATION_STREAM.sectors * share)), isVariable };
+  });
 
 /** Throws `trace/no-times` where requests are to arrive in their own time and have none. */
 function paceOf(load: NamedLoad, { depth, utilisation, seed }: StorageBenchOptions, disk: DiskParameters): Pace {

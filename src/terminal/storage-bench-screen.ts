@@ -12,6 +12,9 @@ const HEAD = [
   "longest",
   "writes: 99 %",
   "longest",
+  "seek",
+  "turn",
+  "transfer",
   "dispatch",
   "host",
 ];
@@ -22,7 +25,7 @@ export function storageBenchScreen(bench: StorageBench): string {
   const groups = Map.groupBy(bench.runs, ({ load, streamCount }) => `${load}\n${streamCount}`);
   const tables = [...groups.values()].flatMap((runs) => {
     const [{ load, streamCount, seconds }] = runs as [PolicyFigure, ...PolicyFigure[]];
-    const title = `${counted(streamCount, "stream")} of 128 KiB every 500 ms beside ${printable(load)} ${pace(bench)}, ${count(Math.round(seconds))} s`;
+    const title = `${counted(streamCount, "stream")} of ${bench.isVariable ? "about " : ""}2.1 Mbit/s every ${bench.periods.join(", ")} ms beside ${printable(load)} ${pace(bench)}, ${count(Math.round(seconds))} s`;
     return [
       "",
       `  ${bold(title)}`,
@@ -39,6 +42,7 @@ function row({
   megabytesPerSecond,
   reads,
   writes,
+  arm,
   microsecondsPerRequest,
   dispatchMicroseconds,
 }: PolicyFigure): string[] {
@@ -54,6 +58,7 @@ function row({
     milliseconds(reads.most),
     milliseconds(writes.p99),
     milliseconds(writes.most),
+    ...[arm.seek, arm.rotation, arm.transfer].map((part) => `${Math.round(100 * part)} %`),
     `${dispatchMicroseconds.toFixed(2)} us`,
     `${microsecondsPerRequest.toFixed(1)} us`,
   ];

@@ -59,6 +59,34 @@ describe("bench storage", () => {
     expect(svg.match(/<circle/g)).toHaveLength(4);
   });
 
+  it("has streams of several periods by turns, all of the same rate, and of a variable one", () => {
+    const run = (...args: string[]) =>
+      stopcodeJson<StorageBench>(
+        ["bench", "storage", "--seconds", "20", "--streams", "4", "--only", "continuous media", ...args],
+        home,
+      ).runs[0]!;
+    const mixed = ["--period", "100", "--period", "500"];
+    const periods = ({ streams }: StorageBench["runs"][number]) => streams.periods;
+    expect(Math.abs(periods(run(...mixed)) - 2 * (200 + 40))).toBeLessThanOrEqual(6);
+    expect(Math.abs(periods(run()) - 4 * 40)).toBeLessThanOrEqual(6);
+    for (const args of [[], mixed, [...mixed, "--variable-rate"]]) {
+      const rate = run(...args).streams.megabytesPerSecond / (4 * 0.262);
+      expect(rate, args.join(" ")).toBeGreaterThan(0.95);
+      expect(rate, args.join(" ")).toBeLessThan(1.05);
+    }
+    expect(run(...mixed, "--variable-rate").arm).not.toEqual(run(...mixed).arm);
+  });
+
+  it("says what the arm does: by position, a request takes less of its moves and turns", () => {
+    const { runs } = stopcodeJson<StorageBench>([...SHORT, "--streams", "0", "--only", "FCFS", "--only", "SPTF"], home);
+    const [inOrder, byPosition] = runs as [StorageBench["runs"][number], StorageBench["runs"][number]];
+    for (const { arm } of [inOrder, byPosition])
+      expect(arm.seek + arm.rotation + arm.transfer).toBeLessThanOrEqual(1.01);
+    expect(inOrder.arm.seek / inOrder.iops).toBeGreaterThan(byPosition.arm.seek / byPosition.iops);
+    expect(inOrder.arm.rotation / inOrder.iops).toBeGreaterThan(byPosition.arm.rotation / byPosition.iops);
+    expect(byPosition.arm.transfer).toBeGreaterThan(inOrder.arm.transfer);
+  });
+
   it("lets requests arrive in their own time, at the rate that was asked for", () => {
     const runs = (...args: string[]) =>
       stopcodeJson<StorageBench>(

@@ -1,6 +1,6 @@
 import type { Place, PositionedDevice } from "../device.ts";
 import type { BlockRequest, Completion } from "../request.ts";
-import { Mechanics } from "./mechanics.ts";
+import { type ArmTimes, Mechanics } from "./mechanics.ts";
 import type { DiskParameters } from "./parameters.ts";
 import { ReadAhead } from "./read-ahead.ts";
 import { Segment } from "./segment.ts";
@@ -90,6 +90,11 @@ export class HardDisk implements PositionedDevice {
 
   get heads(): Readonly<Place> {
     return this.#mechanics.heads;
+  }
+
+  /** What arm and platters did so far, reading ahead and writing behind included. */
+  get spent(): Readonly<ArmTimes> {
+    return this.#mechanics.spent;
   }
 
   freeAt(now: number): number {

@@ -3,12 +3,21 @@ import type { DiskParameters } from "./parameters.ts";
 import { seekTable } from "./seek-curve.ts";
 import { ZoneMap } from "./zone-map.ts";
 
+/** Milliseconds in which the arm moves and switches heads, in which it waits for the platters, and in which sectors pass that are wanted. */
+export interface ArmTimes {
+  seek: number;
+  rotation: number;
+  transfer: number;
+}
+
 /**
  * Arm and platters: where the heads are, and how long it takes until sectors have passed under them. Times are milliseconds; the
  * platters turn with the clock, so that the time alone says which sector is under the heads.
  */
 export class Mechanics {
   readonly map: ZoneMap;
+  /** What it has done so far. */
+  readonly spent: ArmTimes = { seek: 0, rotation: 0, transfer: 0 };
   readonly rotation: number;
   /** Where the heads are. The angle counts for nothing. */
   readonly heads: Place = { cylinder: 0, head: 0, angle: 0 };
@@ -66,7 +75,8 @@ export class Mechanics {
     const end = sector + count;
     while (next < end) {
       this.map.locate(next);
-      const there = Math.max(time + this.moveTime(this.heads, this.map, write), ready);
+      const move = this.moveTime(this.heads, this.map, write);
+      const there = Math.max(time + move, ready);
       this.heads.cylinder = this.map.cylinder;
       this.heads.head = this.map.head;
       const taken = Math.min(this.map.run, end - next);
@@ -74,6 +84,10 @@ export class Mechanics {
       const rotation = this.rotationTime(this.map.angle, there);
       // The heads come down amid the run: what has passed is taken when it comes again.
       const isAmid = anywhere && this.rotation - rotation < length;
+      const wait = isAmid ? this.rotation - length : rotation;
+      this.spent.seek += move;
+      this.spent.rotation += wait;
+      this.spent.transfer += length;
       time = isAmid ? there + this.rotation : there + rotation + length;
       next += taken;
     }

@@ -49,7 +49,7 @@ export function calibrate(calibration: Calibration): RunFigures {
       meter.aperiodic < (requests ?? Number.POSITIVE_INFINITY) && meter.periods < (periods ?? Number.POSITIVE_INFINITY)
     );
   });
-  return meter.figures(end, performance.now() - begun);
+  return meter.figures(end, performance.now() - begun, disk.spent);
 }
 
 /** A stream of 2.1 Mbit/s: 128 KiB every half second (storage.md B2). */

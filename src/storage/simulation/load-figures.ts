@@ -1,4 +1,5 @@
-import type { Completion } from "../request.ts";
+import type { ArmTimes } from "../disk/mechanics.ts";
+import { type Completion, SECTOR_BYTES } from "../request.ts";
 
 /** What was measured of some requests. Times are milliseconds. */
 export interface LatencyFigures {
@@ -17,7 +18,14 @@ export interface RunFigures {
   readonly megabytesPerSecond: number;
   readonly reads: LatencyFigures;
   readonly writes: LatencyFigures;
-  readonly streams: { readonly periods: number; readonly missed: number; readonly latest: number };
+  readonly streams: {
+    readonly periods: number;
+    readonly missed: number;
+    readonly latest: number;
+    readonly megabytesPerSecond: number;
+  };
+  /** Shares of the time. What is left is commands, the bus, and nothing to do. */
+  readonly arm: Readonly<ArmTimes>;
   /** Simulated, and what the host took for it. */
   readonly seconds: number;
   readonly microsecondsPerRequest: number;
@@ -29,6 +37,7 @@ export class Meter {
   readonly #writes: number[] = [];
   #sectors = 0;
   #periods = 0;
+  #streamSectors = 0;
   #missed = 0;
   #latest = 0;
 
@@ -47,25 +56,34 @@ export class Meter {
       return;
     }
     this.#periods++;
+    this.#streamSectors += request.sectors;
     if (at <= request.deadline) return;
     this.#missed++;
     this.#latest = Math.max(this.#latest, at - request.deadline);
   }
 
-  /** The figures of a run of so many milliseconds, which took the host so many. */
-  figures(simulated: number, took: number): RunFigures {
+  /** The figures of a run of so many milliseconds, which took the host so many, and what the arm did in it. */
+  figures(simulated: number, took: number, { seek, rotation, transfer }: Readonly<ArmTimes>): RunFigures {
     const seconds = simulated / 1000;
     return {
       iops: this.aperiodic / seconds,
-      megabytesPerSecond: (this.#sectors * 512) / 1e6 / seconds,
+      megabytesPerSecond: megabytes(this.#sectors) / seconds,
       reads: latencies(this.#reads),
       writes: latencies(this.#writes),
-      streams: { periods: this.#periods, missed: this.#missed, latest: this.#latest },
+      streams: {
+        periods: this.#periods,
+        missed: this.#missed,
+        latest: this.#latest,
+        megabytesPerSecond: megabytes(this.#streamSectors) / seconds,
+      },
+      arm: { seek: seek / simulated, rotation: rotation / simulated, transfer: transfer / simulated },
       seconds,
       microsecondsPerRequest: (took * 1000) / Math.max(1, this.aperiodic + this.#periods),
     };
   }
 }
+
+const megabytes = (sectors: number): number => (sectors * SECTOR_BYTES) / 1e6;
 
 function latencies(values: readonly number[]): LatencyFigures {
   const sorted = Float64Array.from(values).sort();

@@ -50,6 +50,28 @@ describe("a disk without a buffer", () => {
     );
   });
 
+  it("has spent all of its time but commands and pauses on seeks, on turns and on sectors", () => {
+    const disk = new HardDisk(parameters);
+    const random = [0, 31_000_000, 31_000_900, 4_000, 59_000_000, 59_000_008];
+    let now = 0;
+    let busy = 0;
+    for (const [turn, sector] of random.entries()) {
+      const from = { ...disk.heads };
+      const seek = disk.spent.seek;
+      const end = serve(disk, now, sector, 3000 * turn + 1);
+      busy += end - now - disk.limits.overhead;
+      const place = { cylinder: 0, head: 0, angle: 0 };
+      disk.locate(sector, place);
+      expect(disk.spent.seek - seek).toBeGreaterThanOrEqual(
+        disk.seekTime(Math.abs(place.cylinder - from.cylinder)) - 1e-9,
+      );
+      now = end + 3;
+    }
+    const { seek, rotation, transfer } = disk.spent;
+    expect(seek + rotation + transfer).toBeCloseTo(busy, 6);
+    expect(transfer).toBeGreaterThan((45_000 * PERIOD) / 1100);
+  });
+
   it("waits a turn for the sector that has just passed, for want of the time for a command", () => {
     const disk = new HardDisk(parameters);
     const first = serve(disk, 0, 0, 8);
