@@ -1,11 +1,11 @@
 import * as Args from "@oclif/core/args";
 import * as Flags from "@oclif/core/flags";
-import { factsScreen, StopcodeCommand } from "../src/terminal/index.ts";
+import { factsScreen, prose, StopcodeCommand } from "../src/terminal/index.ts";
 
 export default class Analyze extends StopcodeCommand {
   static override summary = "Say what is known about a dump";
   static override description =
-    `Reads a Windows dump (full, bitmap, triage) or a Linux vmcore (ELF, kdump-compressed, flattened), works out the
+    prose`Reads a Windows dump (full, bitmap, triage) or a Linux vmcore (ELF, kdump-compressed, flattened), works out the
 facts (stop code or panic, process, modules, stack, log) and prints them. Nothing is changed and nothing leaves the machine.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %> MEMORY.DMP",

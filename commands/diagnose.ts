@@ -1,11 +1,11 @@
 import * as Args from "@oclif/core/args";
 import * as Flags from "@oclif/core/flags";
-import { diagnosisScreen, explainScreen, homeFlag, StopcodeCommand } from "../src/terminal/index.ts";
+import { diagnosisScreen, explainScreen, homeFlag, prose, StopcodeCommand } from "../src/terminal/index.ts";
 
 export default class Diagnose extends StopcodeCommand {
   static override summary = "Say what broke it, and which checks would tell more";
   static override description =
-    `Asks the rule packs about a dump file or a recorded crash. Findings come best first; a rule whose facts
+    prose`Asks the rule packs about a dump file or a recorded crash. Findings come best first; a rule whose facts
 are missing is reported as skipped, never as passed.
 
 Exit code 1 with --fail-on when a finding is at least that sure.`;

@@ -1,11 +1,11 @@
 import * as Args from "@oclif/core/args";
 import * as Flags from "@oclif/core/flags";
-import { convertScreen, StopcodeCommand } from "../../src/terminal/index.ts";
+import { convertScreen, prose, StopcodeCommand } from "../../src/terminal/index.ts";
 
 export default class DumpConvert extends StopcodeCommand {
   static override summary = "Write a dump's pages in another format";
   static override description =
-    `Reads any dump that has a page map (Windows full and bitmap, ELF, kdump-compressed, flattened) and writes it as
+    prose`Reads any dump that has a page map (Windows full and bitmap, ELF, kdump-compressed, flattened) and writes it as
 an ELF vmcore (which crash, gdb, drgn and makedumpfile open) or, for Windows, as a full or bitmap dump (which WinDbg opens).`;
   static override examples = [
     "<%= config.bin %> <%= command.id %> vmcore.flat --to elf-vmcore --output vmcore.elf",

@@ -1,11 +1,11 @@
 import * as Args from "@oclif/core/args";
 import * as Flags from "@oclif/core/flags";
-import { StopcodeCommand, unsealScreen } from "../../src/terminal/index.ts";
+import { prose, StopcodeCommand, unsealScreen } from "../../src/terminal/index.ts";
 
 export default class DumpUnseal extends StopcodeCommand {
   static override summary = "Get the private pages of a crash back, with an identity of their owner";
   static override description =
-    `Writes the private pages as an ELF core that crash, gdb and readelf open. private.age is a standard age file:
+    prose`Writes the private pages as an ELF core that crash, gdb and readelf open. private.age is a standard age file:
 \`age -d -i IDENTITY private.age\` gives the same bytes. The dump of a machine has such a file for each owner.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %> CRASH-FOLDER --identity owner.txt --output private.elf",

@@ -1,10 +1,10 @@
 import * as Args from "@oclif/core/args";
-import { StopcodeCommand, verifyScreen } from "../../src/terminal/index.ts";
+import { prose, StopcodeCommand, verifyScreen } from "../../src/terminal/index.ts";
 
 export default class DumpVerify extends StopcodeCommand {
   static override summary = "Check that a crash folder or a dump is whole and unchanged";
   static override description =
-    `A crash folder is checked against its manifest: every file's size and sha256, the dump's page map, the sealed
+    prose`A crash folder is checked against its manifest: every file's size and sha256, the dump's page map, the sealed
 pages' header. A dump file alone is checked as far as its format allows: every page the map promises must be readable.
 
 Exit code 1 when something is missing, cut off or changed.`;

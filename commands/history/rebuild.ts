@@ -1,9 +1,9 @@
-import { homeFlag, rebuildScreen, StopcodeCommand } from "../../src/terminal/index.ts";
+import { homeFlag, prose, rebuildScreen, StopcodeCommand } from "../../src/terminal/index.ts";
 
 export default class HistoryRebuild extends StopcodeCommand {
   static override summary = "Make the index again from the crash folders";
   static override description =
-    `The crash folders are the truth: journal and index are written anew from them. Folders that are not whole are
+    prose`The crash folders are the truth: journal and index are written anew from them. Folders that are not whole are
 listed and left alone.`;
   static override examples = ["<%= config.bin %> <%= command.id %>"];
   static override flags = { ...homeFlag };

@@ -1,11 +1,11 @@
 import * as Args from "@oclif/core/args";
 import * as Flags from "@oclif/core/flags";
-import { homeFlag, RunTimeline, StopcodeCommand } from "../../src/terminal/index.ts";
+import { homeFlag, prose, RunTimeline, StopcodeCommand } from "../../src/terminal/index.ts";
 
 export default class HostRun extends StopcodeCommand {
   static override summary = "Boot an emulated host, let it crash, collect, diagnose, arm, boot again";
   static override description =
-    `Runs a scenario. When a partition stops, the dump agent outside it takes the dump (private pages sealed, stateless
+    prose`Runs a scenario. When a partition stops, the dump agent outside it takes the dump (private pages sealed, stateless
 partitions skipped), the rules say what is known and arm the checks for the next start, and the partition boots again, until the
 culprit is identified or the boots are used up. Every crash is recorded in the history.
 

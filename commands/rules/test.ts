@@ -1,10 +1,10 @@
 import * as Args from "@oclif/core/args";
-import { packTestsScreen, StopcodeCommand } from "../../src/terminal/index.ts";
+import { packTestsScreen, prose, StopcodeCommand } from "../../src/terminal/index.ts";
 
 export default class RulesTest extends StopcodeCommand {
   static override summary = "Run the tests that stand beside rule packs";
   static override description =
-    `A pack \`name.yaml\` is tested by \`name.test.yaml\` beside it. A stable rule needs a case in which it fires and one in
+    prose`A pack \`name.yaml\` is tested by \`name.test.yaml\` beside it. A stable rule needs a case in which it fires and one in
 which it stays quiet. Exit code 1 when a case fails or one is missing.`;
   static override strict = false;
   static override examples = ["<%= config.bin %> <%= command.id %> my-pack.yaml"];

@@ -18,6 +18,7 @@ import {
   type StreamParameters,
   scaledGaps,
 } from "../storage/index.ts";
+import { type DeviceRate, deviceRates } from "./device-rates.ts";
 import { dispatchCost } from "./dispatch-cost.ts";
 
 /** Requests of the load that is made where no trace is given. */
@@ -64,6 +65,7 @@ export interface StorageBench {
   readonly isVariable: boolean;
   readonly seed: number;
   readonly runs: readonly PolicyFigure[];
+  readonly devices: readonly DeviceRate[];
 }
 
 export interface StorageBenchProgress {
@@ -130,7 +132,16 @@ export function benchStorage(
     };
   });
   const { depth, utilisation, periods, isVariable, seed } = options;
-  return { disk: disk.name, depth: utilisation === null ? depth : null, utilisation, periods, isVariable, seed, runs };
+  return {
+    disk: disk.name,
+    depth: utilisation === null ? depth : null,
+    utilisation,
+    periods,
+    isVariable,
+    seed,
+    runs,
+    devices: deviceRates(disk),
+  };
 }
 
 const streamsOf = (count: number, { periods, isVariable }: StorageBenchOptions): StreamParameters[] =>

@@ -32,7 +32,11 @@ export function storageBenchScreen(bench: StorageBench): string {
       ...columns([HEAD.map(dim), ...runs.map(row)], NUMBERS).map((line) => `  ${line}`.trimEnd()),
     ];
   });
-  return ["", `  ${printable(bench.disk)} · seed ${bench.seed}`, ...tables, ""].join("\n");
+  const rates = bench.devices.map(
+    ({ device, requestsPerSecond }) => `${count(Math.round(requestsPerSecond))} on ${printable(device)}`,
+  );
+  const speed = dim(`  requests of 4 KiB that this host simulates in a second: ${rates.join(", ")}`);
+  return ["", `  ${printable(bench.disk)} · seed ${bench.seed}`, ...tables, "", speed, ""].join("\n");
 }
 
 function row({

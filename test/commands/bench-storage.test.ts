@@ -10,8 +10,9 @@ const SHORT = ["bench", "storage", "--seconds", "5"];
 
 describe("bench storage", () => {
   it("runs all policies on the same load, and says of each what it missed and what it did", () => {
-    const { runs, disk } = stopcodeJson<StorageBench>([...SHORT, "--streams", "8"], home);
+    const { runs, disk, devices } = stopcodeJson<StorageBench>([...SHORT, "--streams", "8"], home);
     expect(disk).toBe("calibration disk");
+    expect(devices.map(({ device }) => device)).toEqual(["calibration disk", "Samsung 970 PRO"]);
     expect(runs.map(({ policy }) => policy)).toEqual(
       expect.arrayContaining(["continuous media", "mq-deadline", "SPTF", "rounds"]),
     );
