@@ -1,6 +1,5 @@
 import type { PageRun, PhysicalMemory } from "../../binary/index.ts";
 import { StopcodeError } from "../../binary/index.ts";
-import { dumpHeader64 } from "../../dumpfile/index.ts";
 import {
   armForNextStart,
   driverFile,
@@ -20,31 +19,13 @@ import type {
   HostPartition,
   HostProcessor,
   PartitionFrames,
-  PartitionState,
 } from "../host.ts";
 import { HostStorage } from "./host-storage.ts";
 import { HypervisorWatch, watchOf } from "./hypervisor-watch.ts";
+import { Machine } from "./machine.ts";
 import { HostPageExchange } from "./page-exchange.ts";
 import { framesOf } from "./partition-frames.ts";
 import type { Scenario, ScenarioPartition } from "./scenario/schema.ts";
-
-/** Stop code of a dump that is taken of a machine which goes on. */
-const LIVE_SYSTEM_DUMP = 0x161;
-
-/** A partition, the guest in it, and where its clock stands against the host's. */
-interface Machine {
-  readonly wanted: ScenarioPartition;
-  readonly partition: Partition;
-  readonly exchange: PageExchange;
-  guest: Guest;
-  boot: number;
-  /** Host time of the guest's start, moved on by every pause; in 100 ns. */
-  startedAt: number;
-  paused: boolean;
-  pausedAt: number;
-  /** Host time at which this start is over, if nothing stops before. */
-  until: number;
-}
 
 export interface EmulatedHostOptions {
   /** In place of the scenario's own. */
@@ -93,18 +74,7 @@ export class EmulatedHost implements Host {
   }
 
   partitions(): readonly HostPartition[] {
-    return [...this.#machines.values()].map(({ wanted, partition, paused }) => ({
-      name: wanted.name,
-      state: stateOf(partition, paused),
-      memoryBytes: wanted.memory,
-      processors: wanted.processors,
-      policy: {
-        dump: wanted.stateless ? "stateless" : "pages",
-        format: wanted.dump.format,
-        recipients: wanted.owners,
-        leaveOut: wanted.dump.leaveOut,
-      },
-    }));
+    return [...this.#machines.values()].map((machine) => machine.description());
   }
 
   nextEvent(): Promise<HostEvent> {
@@ -112,33 +82,17 @@ export class EmulatedHost implements Host {
   }
 
   async pause(name: string): Promise<void> {
-    const machine = this.#machine(name);
-    if (machine.paused) return;
-    machine.partition.suspend();
-    machine.paused = true;
-    machine.pausedAt = this.#now;
+    this.#machine(name).pause(this.#now);
   }
 
   async resume(name: string): Promise<void> {
-    const machine = this.#machine(name);
-    if (!machine.paused) return;
-    if (machine.partition.state !== "crashed") machine.partition.resume();
-    machine.paused = false;
-    const pause = this.#now - machine.pausedAt;
-    machine.startedAt += pause;
-    machine.until += pause;
+    this.#machine(name).resume(this.#now);
   }
 
   async restart(name: string, { arm }: { readonly arm: readonly ArmedCheck[] }): Promise<void> {
     const machine = this.#machine(name);
-    armForNextStart(machine.partition, arm);
-    machine.partition.reset();
-    machine.boot++;
-    machine.paused = false;
-    machine.startedAt = this.#now;
-    machine.until = this.#now + this.#bootTicks;
-    machine.guest = this.#bootGuest(machine.wanted, machine.partition, machine.exchange, machine.boot);
-    this.#announce(machine);
+    machine.restart(this.#now, arm);
+    this.#started.push(machine.started());
   }
 
   async restartAll(options: {
@@ -177,19 +131,11 @@ export class EmulatedHost implements Host {
   }
 
   processors(name: string): readonly HostProcessor[] {
-    const { guest, partition } = this.#machine(name);
-    guest.publish();
-    return partition.processors.map(({ index, registers }) => ({ index, registers: { ...registers } }));
+    return this.#machine(name).processors();
   }
 
   crashNote(name: string): CrashNote {
-    const { partition } = this.#machine(name);
-    const note = partition.crashNote();
-    const header = note === null ? null : Uint8Array.from(note);
-    // The guest has not filled its header in: it goes on.
-    if (header !== null && partition.state !== "crashed")
-      new DataView(header.buffer).setUint32(dumpHeader64.fields.bugCheckCode.offset, LIVE_SYSTEM_DUMP, true);
-    return header ? { kind: "windows", header } : { kind: "none" };
+    return this.#machine(name).crashNote();
   }
 
   console(name: string): string {
@@ -235,10 +181,6 @@ export class EmulatedHost implements Host {
     return this.#machine(name).partition.nonVolatile;
   }
 
-  get #bootTicks(): number {
-    return this.scenario.duration * TICKS_PER_SECOND;
-  }
-
   /** Lets guests' events happen in the order of the host's clock until one is worth telling. */
   #run(): HostEvent {
     const announced = this.#started.shift();
@@ -246,11 +188,11 @@ export class EmulatedHost implements Host {
     for (;;) {
       const machine = this.#next();
       if (!machine) return { kind: "finished", atSeconds: this.#now / TICKS_PER_SECOND };
-      const due = machine.startedAt + machine.guest.nextEvent;
+      const { due } = machine;
       const { disk, nextLiveDump } = this.#storage;
       if (nextLiveDump <= Math.min(due, this.#watch.next, disk.next)) {
         this.#now = Math.max(this.#now, nextLiveDump);
-        const event = this.#liveDumpOf(this.#storage.takeLiveDump());
+        const event = this.#machine(this.#storage.takeLiveDump()).liveDump(this.#now, this.#clock());
         if (event !== null) return event;
         continue;
       }
@@ -270,7 +212,7 @@ export class EmulatedHost implements Host {
       }
       const { bugCheck } = this.#hypervisor;
       if (bugCheck) return this.#hostCrash(bugCheck);
-      if (machine.partition.state === "crashed") return this.#crashOf(machine);
+      if (machine.partition.state === "crashed") return machine.crashed(this.#clock());
     }
   }
 
@@ -279,43 +221,12 @@ export class EmulatedHost implements Host {
     let first: Machine | null = null;
     let at = Number.POSITIVE_INFINITY;
     for (const machine of this.#machines.values()) {
-      if (machine.partition.state !== "running") continue;
-      const due = machine.startedAt + machine.guest.nextEvent;
-      if (due < at && due <= machine.until) {
-        at = due;
-        first = machine;
-      }
+      const { due } = machine;
+      if (due >= at) continue;
+      at = due;
+      first = machine;
     }
     return first;
-  }
-
-  #crashOf(machine: Machine): HostEvent {
-    const { partition, guest } = machine;
-    const { parameters, message } = partition.crash!;
-    return {
-      kind: "crashed",
-      partition: partition.name,
-      atSeconds: guest.now / TICKS_PER_SECOND,
-      at: this.#clock(),
-      stopCode: Number(parameters[0]),
-      parameters: [parameters[1], parameters[2], parameters[3], parameters[4]],
-      message,
-    };
-  }
-
-  /** Null: the partition does not run. */
-  #liveDumpOf(partition: string): HostEvent | null {
-    const machine = this.#machine(partition);
-    if (machine.partition.state !== "running" || machine.paused) return null;
-    return {
-      kind: "live-dump",
-      partition,
-      atSeconds: (this.#now - machine.startedAt) / TICKS_PER_SECOND,
-      at: this.#clock(),
-      stopCode: LIVE_SYSTEM_DUMP,
-      parameters: [0n, 0n, 0n, 0n],
-      message: null,
-    };
   }
 
   #hostCrash({ code, parameters }: BugCheck): HostEvent {
@@ -356,20 +267,16 @@ export class EmulatedHost implements Host {
     });
     if (nonVolatile) partition.nonVolatile.set(nonVolatile);
     const exchange = this.#exchange.of(partition);
-    const guest = this.#bootGuest(wanted, partition, exchange, boot);
-    const machine: Machine = {
+    const machine = new Machine({
       wanted,
       partition,
-      exchange,
-      guest,
       boot,
-      startedAt: this.#now,
-      paused: false,
-      pausedAt: 0,
-      until: this.#now + this.#bootTicks,
-    };
+      now: this.#now,
+      lasts: this.scenario.duration * TICKS_PER_SECOND,
+      startGuest: (start) => this.#bootGuest(wanted, partition, exchange, start),
+    });
     this.#machines.set(wanted.name, machine);
-    this.#announce(machine);
+    this.#started.push(machine.started());
   }
 
   #bootGuest(wanted: ScenarioPartition, partition: Partition, exchange: PageExchange, boot: number): Guest {
@@ -383,10 +290,7 @@ export class EmulatedHost implements Host {
       pageFile: this.#storage.pageFileOf(
         wanted.name,
         () => this.#now,
-        (at, action) => {
-          const machine = this.#machine(wanted.name);
-          machine.guest.interrupt(at - machine.startedAt, action);
-        },
+        (at, action) => this.#machine(wanted.name).interrupt(at, action),
       ),
       drivers: wanted.drivers.map(driverFile),
       exchange,
@@ -407,10 +311,6 @@ export class EmulatedHost implements Host {
     return new Date(this.startedAt.getTime() + this.#now / (TICKS_PER_SECOND / 1000));
   }
 
-  #announce({ partition, guest }: Machine): void {
-    this.#started.push({ kind: "started", partition: partition.name, armed: guest.armed });
-  }
-
   #machine(name: string): Machine {
     const machine = this.#machines.get(name);
     if (!machine)
@@ -419,9 +319,4 @@ export class EmulatedHost implements Host {
       });
     return machine;
   }
-}
-
-function stateOf(partition: Partition, paused: boolean): PartitionState {
-  if (partition.state === "crashed") return "crashed";
-  return paused ? "paused" : partition.state === "running" ? "running" : "stopped";
 }
