@@ -39,13 +39,16 @@ describe("a machine whose storage fails", () => {
   });
 
   it("does not find its boot volume when it is started again, and says so", () => {
-    const { boots } = run("boot-device-gone");
+    const { boots, storage } = run("boot-device-gone");
     expect(boots.map(({ crash }) => crash.stopCode)).toEqual(["0x7a", "0x7b"]);
     expect(boots[1]!.crash.parameters[1]).toBe("0xc000009d");
     expect(boots[1]!.findings[0]).toMatchObject({
       rule: "boot-device-unreachable",
       culprit: { kind: "hardware", name: "disk" },
     });
+    // What of a dump goes to that disk has not been written.
+    expect(storage.counters).toMatchObject({ dumpBytes: 0 });
+    expect(storage.counters.dumpBytesLost).toBeGreaterThan(0);
   });
 
   it("is the same again for the same seed, and diagnosed alike for others", () => {

@@ -51,6 +51,7 @@ export class HostDisk {
   #writes = 0;
   #failures = 0;
   #dumpSectors = 0;
+  #dumpLost = 0;
   #periods = 0;
   #missed = 0;
 
@@ -145,6 +146,7 @@ export class HostDisk {
       failures: this.#failures,
       dumpBytes: this.#dumpSectors * SECTOR_BYTES,
       dumpBytesLeft: (this.#dumpLeft + this.#dumpOpen * DUMP_SECTORS) * SECTOR_BYTES,
+      dumpBytesLost: this.#dumpLost * SECTOR_BYTES,
       mediaPeriods: this.#periods,
       mediaMisses: this.#missed,
     };
@@ -157,9 +159,10 @@ export class HostDisk {
       this.#dumpAt += sectors;
       this.#dumpLeft -= sectors;
       this.#dumpOpen++;
-      this.#add(request, now, ({ at }) => {
+      this.#add(request, now, ({ at, status }) => {
         this.#dumpOpen--;
-        this.#dumpSectors += sectors;
+        if (status === "done") this.#dumpSectors += sectors;
+        else this.#dumpLost += sectors;
         this.#writeOn(at);
       });
     }
