@@ -5,17 +5,18 @@ import { prose, StopcodeCommand, storageBenchScreen } from "../../src/terminal/i
 export default class BenchStorage extends StopcodeCommand {
   static override summary = "Compare disk schedulers on the same disk, load and streams";
   static override description =
-    prose`Every policy runs on the same disk with the same requests: a load that keeps a number of requests open (or, by
---utilisation, whose requests arrive in their own time), and streams of 2.1 Mbit/s
-that ask for a period's worth at its beginning (128 KiB where periods are 500 ms) and are due at its end. The first policy is the one that users get, the others are what it
-is measured against.
+    prose`Every policy runs on the same disk with the same requests: a load that keeps a number of requests open (or, by --utilisation,
+whose requests arrive in their own time), and streams of 2.1 Mbit/s that ask for a period's worth at its beginning (128 KiB
+where periods are 500 ms) and are due at its end. The first policy is the one that users get, the others are what it is
+measured against.
 
-The disk is the arm of an ST32171W over 31.3 GiB, or any that a DiskSim parameter file describes. A trace may be .vscsi, DiskSim ascii, HP srt,
-MQSim text, a fio iolog or the output of blkparse, packed by gzip or not; without one, a load is made.
+The disk is the arm of an ST32171W over 31.3 GiB, or any that a DiskSim parameter file describes. A trace may be .vscsi,
+DiskSim ascii, HP srt, MQSim text, a fio iolog or the output of blkparse, packed by gzip or not; without one, a load is made.
 
-"seek", "turn" and "transfer" are what the arm does: move, wait for the platters, read or write; shares of the time. All but the last two columns is simulated, and the same on every machine. "dispatch" is the host's time to take in one request and give out one with
-128 waiting, "host" its time for a request, simulation and all. The last
-line is what it takes to simulate a disk and a solid-state device by themselves.`;
+"seek", "turn" and "transfer" are what the arm does: move, wait for the platters, read or write; shares of the time. All but
+the last two columns is simulated, and the same on every machine. "dispatch" is the host's time to take in one request and
+give out one with 128 waiting, "host" its time for a request, simulation and all. The last line is what it takes to simulate
+a disk and a solid-state device by themselves.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --trace cloudPhysicsIO.vscsi --streams 12 --streams 28 --svg latency.svg",
