@@ -10,7 +10,7 @@ import {
 } from "./checks/armed-checks.ts";
 import { consumeStopCode, readStopCode, type StopCodeState } from "./checks/stop-code-record.ts";
 import type { DriverFile } from "./drivers/driver.ts";
-import { loadDrivers } from "./drivers/loader.ts";
+import { type BootStorage, loadDrivers } from "./drivers/loader.ts";
 import { STOP_CODE_NAMES } from "./faults/bug-check.ts";
 import { Kernel } from "./kernel/kernel.ts";
 import { BUILD_NUMBER } from "./kernel/release.ts";
@@ -18,6 +18,7 @@ import { Services } from "./kernel/services.ts";
 import { OutOfPageFrames } from "./memory/page-frames.ts";
 import type { PageExchange } from "./processes/page-exchange.ts";
 import { startUserProcess, type UserProcess } from "./processes/user-process.ts";
+import { POLL_TICKS, type SelfDump } from "./storage/crash-dump-stack.ts";
 import type { PageFileDevice } from "./storage/page-file-device.ts";
 import type { Routine } from "./threads/wait.ts";
 
@@ -39,6 +40,7 @@ export interface GuestOptions {
   readonly procedures: readonly Procedure[];
   /** Where its page file lies; null: it has none. */
   readonly pageFile: PageFileDevice | null;
+  readonly bootStorage: BootStorage;
 }
 
 /** Processes that every Windows has; their memory is small here. */
@@ -58,6 +60,9 @@ export class Guest {
   /** Checks that are on. */
   readonly armed: readonly CheckRequest[];
   readonly #kernel: Kernel;
+  /** The dump that it is writing of itself. */
+  #dumping: Generator<undefined, SelfDump> | null = null;
+  #selfDump: SelfDump | null = null;
 
   /** @throws StopcodeError `guest/out-of-memory` when the partition's memory does not hold what it is to run */
   constructor(options: GuestOptions) {
@@ -84,7 +89,8 @@ export class Guest {
 
   /** When the next event is due, in 100 ns since the start; Infinity when none is. */
   get nextEvent(): number {
-    return this.#kernel.clock.next;
+    const { clock } = this.#kernel;
+    return this.#dumping === null ? clock.next : clock.now + POLL_TICKS;
   }
 
   /** 100 ns since the start. */
@@ -102,7 +108,8 @@ export class Guest {
    * @throws StopcodeError `guest/out-of-memory` when drivers use more memory than the partition has
    */
   step(): void {
-    withinMemory(this.#kernel.partition, () => this.#kernel.step());
+    if (this.#dumping === null) withinMemory(this.#kernel.partition, () => this.#kernel.step());
+    else this.#dumpOn(this.#dumping);
   }
 
   /**
@@ -115,6 +122,36 @@ export class Guest {
       memory.processor = processors[0]!.virtual;
       action();
     });
+  }
+
+  /** It is writing a dump of itself. */
+  get isDumping(): boolean {
+    return this.#dumping !== null;
+  }
+
+  /** How the dump that it wrote of itself has ended; null: none has. */
+  get selfDump(): SelfDump | null {
+    return this.#selfDump;
+  }
+
+  /**
+   * Has a guest that stopped write a dump of itself, from a moment of its clock on; its steps are polls then, and nothing else happens any
+   * more.
+   */
+  beginSelfDump(at: number): void {
+    const { clock, crashDump } = this.#kernel;
+    clock.now = at;
+    if (crashDump === null)
+      this.#selfDump = { bytes: 0, seconds: 0, failure: "it stopped before it could reach its page file" };
+    else this.#dumping = crashDump.write();
+  }
+
+  #dumpOn(dumping: Generator<undefined, SelfDump>): void {
+    this.#kernel.clock.now += POLL_TICKS;
+    const { done, value } = dumping.next();
+    if (done !== true) return;
+    this.#dumping = null;
+    this.#selfDump = value;
   }
 
   /** Puts what the processors run into the virtual processors' registers. */
@@ -158,7 +195,7 @@ export class Guest {
 
 /** Creates the processes, and the thread that loads the drivers. */
 function start(kernel: Kernel, options: GuestOptions, random: Random): void {
-  const { drivers, processes, seed, boot, partition, exchange } = options;
+  const { drivers, processes, seed, boot, partition, exchange, bootStorage } = options;
   const services = new Services(kernel);
   const own = (seed ^ Math.imul(boot, 0x9e37_79b1)) >>> 0;
   let parent = kernel.processes.system.id;
@@ -174,7 +211,7 @@ function start(kernel: Kernel, options: GuestOptions, random: Random): void {
     kernel.processes.system,
     kernel.images.find("nt!Phase1Initialization").address,
   );
-  thread.routine = loadDrivers(kernel, services, thread, order, new Random(own, partition.name).word());
+  thread.routine = loadDrivers(kernel, services, thread, order, bootStorage, new Random(own, partition.name).word());
   kernel.dispatcher.makeReady(thread);
 }
 

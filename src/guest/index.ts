@@ -9,5 +9,6 @@ export { MOST_PROCESSES } from "./processes/page-stamp.ts";
 export type { UserProcess } from "./processes/user-process.ts";
 export { processWork, workBytes } from "./processes/work.ts";
 export { duration, rate, size } from "./quantities.ts";
-export { NT_STATUS, type PageFileDevice, type Transferred } from "./storage/page-file-device.ts";
+export type { SelfDump } from "./storage/crash-dump-stack.ts";
+export { NT_STATUS, type PageFileDevice, type PolledTransfer, type Transferred } from "./storage/page-file-device.ts";
 export { TICKS_PER_SECOND } from "./threads/virtual-clock.ts";

@@ -1,4 +1,5 @@
 import type { PageRun, PhysicalMemory, Registers } from "../binary/index.ts";
+import type { SelfDump } from "../guest/index.ts";
 
 /** A check that a finding asks for, to be applied when the partition starts again, before its drivers load. */
 export interface ArmedCheck {
@@ -108,6 +109,11 @@ export interface Host {
     readonly arm: readonly ArmedCheck[];
     readonly partitions?: ReadonlyMap<string, readonly ArmedCheck[]>;
   }): Promise<void>;
+  /**
+   * Lets a partition that stopped write a dump of itself, as its owner wants it (into its page file, by its own drivers), until that has
+   * ended. Null: none is wanted of it.
+   */
+  selfDump(partition: string): Promise<SelfDump | null>;
   /** All system physical memory, as the dump partition may read it. */
   machineMemory(): PhysicalMemory;
   /** Whose the frames of system physical memory are, partition by partition; the others are the hypervisor's or free. */

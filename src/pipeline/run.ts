@@ -11,6 +11,7 @@ import {
   HYPERVISOR,
   type Procedure,
   type Scenario,
+  type SelfDump,
 } from "../host/index.ts";
 import { type ArmRequest, checks, type Finding, procedureTable, type RulePack, sureness } from "../rules/index.ts";
 import { type Collect, type RecordedCrash, recordCrash } from "./crash.ts";
@@ -24,6 +25,7 @@ export type RunEvent =
   | { readonly kind: "live-dump"; readonly boot: number; readonly notice: CrashNotice }
   | { readonly kind: "progress"; readonly progress: Progress }
   | { readonly kind: "recorded"; readonly crash: RecordedCrash; readonly seconds: number }
+  | { readonly kind: "self-dump"; readonly partition: string; readonly dump: SelfDump }
   | { readonly kind: "armed"; readonly partition: string; readonly checks: readonly ArmRequest[] }
   | { readonly kind: "ended"; readonly report: RunReport; readonly rows: readonly HistoryRow[] };
 
@@ -56,6 +58,8 @@ export interface BootReport {
   } | null;
   readonly crashId: string | null;
   readonly findings: readonly Finding[];
+  /** The dump that the partition wrote of itself, beside the agent's; null where none was wanted. */
+  readonly selfDump: SelfDump | null;
 }
 
 export interface DumpReport {
@@ -179,8 +183,10 @@ class Run {
       onProgress: (progress) => onEvent({ kind: "progress", progress }),
     });
     this.crashes.push(crash);
-    this.boots.push(bootReport(boot, armed, notice, crash));
     onEvent({ kind: "recorded", crash, seconds: (performance.now() - begun) / 1000 });
+    const selfDump = notice.partition === HYPERVISOR ? null : await this.host.selfDump(notice.partition);
+    if (selfDump !== null) onEvent({ kind: "self-dump", partition: notice.partition, dump: selfDump });
+    this.boots.push(bootReport(boot, armed, notice, crash, selfDump));
     if (boot >= boots || crash.diagnosis.findings.some((finding) => finding.verdict === "identified")) return true;
 
     await this.restart(notice.partition, crash.diagnosis.arm);
@@ -208,7 +214,7 @@ class Run {
     const crashed = new Set(this.boots.map((report) => `${report.crash?.partition} ${report.boot}`));
     for (const [partition, { boot, armed }] of this.starts)
       if (boot > 1 && !crashed.has(`${partition} ${boot}`))
-        this.boots.push({ boot, armed, crash: null, crashId: null, findings: [] });
+        this.boots.push({ boot, armed, crash: null, crashId: null, findings: [], selfDump: null });
   }
 
   rows(): HistoryRow[] {
@@ -255,6 +261,7 @@ function bootReport(
   armed: readonly ArmedCheck[],
   notice: CrashNotice,
   { manifest, facts, diagnosis }: RecordedCrash,
+  selfDump: SelfDump | null,
 ): BootReport {
   return {
     boot,
@@ -268,5 +275,6 @@ function bootReport(
     },
     crashId: manifest.id,
     findings: diagnosis.findings,
+    selfDump,
   };
 }

@@ -4,10 +4,13 @@ import { findingLines } from "./diagnosis-screen.ts";
 import { block } from "./facts-screen.ts";
 import { historyScreen } from "./history-screen.ts";
 import type { ProgressLine } from "./progress.ts";
-import { bold, count, counted, dim, duration, green, red, size } from "./style.ts";
+import { bold, count, counted, dim, duration, green, red, size, wrap } from "./style.ts";
 
 /** Everything that belongs to a boot stands below its line, under one column of labels. */
 const below = (lines: readonly string[]): string[] => lines.map((line) => `         ${line}`);
+
+/** Columns of the text beside the label. */
+const SELF_DUMP_WIDTH = 100;
 
 const entry = (label: string, text: string): string[] => below(block(label, [text]));
 
@@ -58,6 +61,14 @@ function lines(event: Exclude<RunEvent, { kind: "progress" }>): string[] {
     }
     case "recorded":
       return recordedLines(event);
+    case "self-dump": {
+      const { bytes, seconds, failure } = event.dump;
+      const text =
+        failure === null
+          ? `${size(bytes)} in ${event.partition}'s page file after ${duration(seconds)}`
+          : `none: ${failure}`;
+      return below(block("self-dump", wrap(text, SELF_DUMP_WIDTH).split("\n")));
+    }
     case "armed": {
       const checks = event.checks.map(({ check, target }) => (target ? `${check} for ${target}` : check)).join(", ");
       return [...entry("armed", `${checks}, for ${event.partition}'s next start`), ""];

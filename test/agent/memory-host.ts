@@ -137,6 +137,9 @@ export class MemoryHost implements Host {
     return {};
   }
   dumpTaken(): void {}
+  async selfDump(): Promise<null> {
+    return null;
+  }
   privatePages(name: string): readonly PageRun[] {
     return this.of(name).privatePages;
   }

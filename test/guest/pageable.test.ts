@@ -31,6 +31,10 @@ class HeldPageFile implements PageFileDevice {
     });
   }
 
+  writePolled(): never {
+    throw new Error("nothing here stops");
+  }
+
   complete(count = this.held.length): void {
     for (const one of this.held.splice(0, count)) one();
   }

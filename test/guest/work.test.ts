@@ -24,6 +24,7 @@ function working(engine: EngineKind, options: Parameters<typeof processWork.pars
     startedAt: new Date(0),
     systemPtes: 1024,
     pageFile: null,
+    bootStorage: { adapterDriver: null, selfDump: false },
     drivers: [],
     procedures: [],
     exchange: alone,

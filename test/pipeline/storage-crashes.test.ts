@@ -15,6 +15,7 @@ interface Run {
       readonly verdict: string;
       readonly culprit: { readonly kind: string; readonly name: string };
     }[];
+    readonly selfDump: { readonly bytes: number; readonly seconds: number; readonly failure: string | null } | null;
   }[];
 }
 
@@ -60,6 +61,31 @@ describe("a machine whose storage fails", () => {
       expect(findings[0]!.culprit.name).toBe("disk");
     }
     expect(new Set(stops.map(({ crash }) => crash.parameters[3])).size).toBeGreaterThan(1);
+  });
+});
+
+describe("a guest that dumps itself, beside the agent outside", () => {
+  it.each([
+    ["self-dump", null, 64 * 2 ** 20 + 8192],
+    ["self-dump-no-room", /the page file has 64 MiB, a complete dump needs 65 MiB/, 0],
+    ["storage-driver-crash", /lanestor\.sys stopped in the middle of a command/, 0],
+  ] as const)(
+    "2.7/17, 2.7/18: %s has the agent's dump whole, whatever becomes of its own",
+    (scenario, failure, bytes) => {
+      const { boots, dumps } = run(scenario);
+      expect(dumps[0]).toMatchObject({ partition: "store", pages: 16_384 });
+      const { selfDump, findings } = boots[0]!;
+      expect(selfDump!.bytes).toBe(bytes);
+      if (failure === null) expect(selfDump!.failure).toBeNull();
+      else expect(selfDump!.failure).toMatch(failure);
+      // The copy of a driver is nobody's culprit.
+      expect(findings.map(({ culprit }) => culprit.name).join()).not.toMatch(/dump_/);
+    },
+  );
+
+  it("is told of on the screen", () => {
+    const { stdout } = stopcode(["host", "run", fixture("scenarios/self-dump-no-room.yaml")], folder.in("screen"));
+    expect(stdout).toMatch(/self-dump none: the page file has 64 MiB/);
   });
 });
 

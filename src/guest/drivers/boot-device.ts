@@ -1,4 +1,5 @@
-import { unicodeString64 } from "../../dumpfile/index.ts";
+import { hex } from "../../binary/index.ts";
+import { dumpHeader64, PAGE_SIGNATURE, unicodeString64 } from "../../dumpfile/index.ts";
 import { bugCheck } from "../faults/bug-check.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Services } from "../kernel/services.ts";
@@ -18,9 +19,11 @@ export function* mountBootDevice(kernel: Kernel, services: Services, thread: Thr
   if (pageFile === null) return;
   thread.enter(kernel.images.find("nt!IopMarkBootPartition"));
   let status = 0;
+  const header = new Uint8Array(dumpHeader64.size);
   yield* services.keWaitForSingleObject(thread, (wake) =>
-    pageFile.read(0, (ended) => {
+    pageFile.read(0, (ended, bytes) => {
       status = ended;
+      header.set(bytes);
       wake();
     }),
   );
@@ -29,5 +32,8 @@ export function* mountBootDevice(kernel: Kernel, services: Services, thread: Thr
     kernel.memory.putUnicodeString(name, kernel.allocate(ARC_NAME.length * 2 + 2, "IoNm"), ARC_NAME);
     bugCheck(kernel, thread, INACCESSIBLE_BOOT_DEVICE, [name, BigInt(status), 0n, 0n]);
   }
+  const { signature, bugCheckCode, numberOfPages } = dumpHeader64.read(header);
+  if (signature === PAGE_SIGNATURE)
+    kernel.print(`the page file holds a dump of the last stop, ${hex(bugCheckCode)}: ${numberOfPages} pages`);
   thread.leave();
 }

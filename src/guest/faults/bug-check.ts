@@ -93,7 +93,7 @@ export function bugCheck(
   words.forEach((word, index) => {
     partition.writeCrashParameter(index, word);
   });
-  partition.writeCrashControl(CRASH_NOTIFY | CRASH_NO_DUMP);
+  partition.writeCrashControl(kernel.crashDump === null ? CRASH_NOTIFY | CRASH_NO_DUMP : CRASH_NOTIFY);
   throw new GuestStopped(line);
 }
 

@@ -19,6 +19,7 @@ import { PageTables } from "../memory/page-tables.ts";
 import { PageableMemory } from "../memory/pageable-memory.ts";
 import { Pool, poolTag } from "../memory/pool.ts";
 import { SystemPtes } from "../memory/system-ptes.ts";
+import type { CrashDumpStack } from "../storage/crash-dump-stack.ts";
 import type { PageFileDevice } from "../storage/page-file-device.ts";
 import { Dispatcher } from "../threads/dispatcher.ts";
 import type { Processor } from "../threads/processor.ts";
@@ -77,6 +78,8 @@ export class Kernel {
   readonly systemPtes: SystemPtes;
   readonly pageable: PageableMemory;
   readonly pageFile: PageFileDevice | null;
+  /** What writes a dump of this kernel by itself; null before its drivers are loaded, and where none is wanted. */
+  crashDump: CrashDumpStack | null = null;
   readonly checks: CheckRecords;
   readonly modules: ModuleList;
   readonly processes: ProcessTable;

@@ -14,10 +14,18 @@ export const NT_STATUS = {
 /** Told when a transfer is done: its NTSTATUS, and what was read. */
 export type Transferred = (status: number, bytes: Uint8Array) => void;
 
+/** A transfer of which no interrupt tells that it is done: whoever wants to know looks again. */
+export interface PolledTransfer {
+  /** Its NTSTATUS; null while it is under way. */
+  readonly status: number | null;
+}
+
 /** The page file of a partition, on a disk that the host has. Pages are 4 KiB. What is asked for is done at some later moment of the guest's clock. */
 export interface PageFileDevice {
   readonly pages: number;
   /** A thread waits for it. */
   read(page: number, done: Transferred): void;
   write(page: number, bytes: Uint8Array, done: Transferred): void;
+  /** Pages next to one another, in dump mode: the adapter is initialised for it, and forgets what it was given before. */
+  writePolled(page: number, bytes: Uint8Array): PolledTransfer;
 }

@@ -1,7 +1,7 @@
 import { machineFrame, UNWIND_REGISTERS } from "../../binary/index.ts";
 import { trapFrame } from "../faults/trap-frame.ts";
 import type { RegisterName } from "../image/function.ts";
-import type { KernelFunction } from "../image/loaded-image.ts";
+import type { KernelFunction, LoadedImage } from "../image/loaded-image.ts";
 import type { KernelMemory } from "../memory/kernel-memory.ts";
 import type { Processor } from "./processor.ts";
 import type { Routine } from "./wait.ts";
@@ -124,6 +124,11 @@ export class Thread {
     for (let index = 0; index < pushes.length; index++) this.registers[pushes[index]!] = frame.saved[index]!;
     this.registers[RSP] = frame.entryRsp + WORD;
     this.rip = this.#memory.processor.readU64(frame.entryRsp);
+  }
+
+  /** It executes a function of an image, or one that has been called from there. */
+  isWithin(image: LoadedImage): boolean {
+    return this.#frames.some((frame) => frame.function.image === image);
   }
 
   /** The function it executes as it was called: rip on its first instruction, rsp on the return address. */

@@ -6,6 +6,7 @@ import {
   Guest,
   type PageExchange,
   type Procedure,
+  type SelfDump,
   TICKS_PER_SECOND,
   type UserProcess,
 } from "../../guest/index.ts";
@@ -51,7 +52,7 @@ export class EmulatedHost implements Host {
   /** Which start of the host is running, from 1. */
   #hostBoot = 0;
   readonly #machines = new Map<string, Machine>();
-  readonly #started: HostEvent[] = [];
+  readonly #announced: HostEvent[] = [];
   readonly #procedures: readonly Procedure[];
   /** Host time in 100 ns. */
   #now = 0;
@@ -92,7 +93,7 @@ export class EmulatedHost implements Host {
   async restart(name: string, { arm }: { readonly arm: readonly ArmedCheck[] }): Promise<void> {
     const machine = this.#machine(name);
     machine.restart(this.#now, arm);
-    this.#started.push(machine.started());
+    this.#announced.push(machine.started());
   }
 
   async restartAll(options: {
@@ -108,6 +109,10 @@ export class EmulatedHost implements Host {
       this.#create(wanted, boot + 1, partition.nonVolatile);
     }
     this.#hypervisor.reserveCrashRegion();
+  }
+
+  selfDump(name: string): Promise<SelfDump | null> {
+    return new Promise((resolve) => resolve(this.#selfDump(name)));
   }
 
   machineMemory(): PhysicalMemory {
@@ -176,16 +181,36 @@ export class EmulatedHost implements Host {
     return this.#machine(name).boot;
   }
 
+  /** What lies in the page file of a partition. */
+  pageFile(name: string): Uint8Array {
+    return this.#storage.pageFileContent(name);
+  }
+
   /** A partition's non-volatile store, as it is: where its kernel leaves the stop code and finds the checks to arm. */
   nonVolatile(name: string): Uint8Array {
     return this.#machine(name).partition.nonVolatile;
   }
 
-  /** Lets guests' events happen in the order of the host's clock until one is worth telling. */
   #run(): HostEvent {
-    const announced = this.#started.shift();
-    if (announced) return announced;
-    for (;;) {
+    return this.#announced.shift() ?? this.#goOn(() => false)!;
+  }
+
+  #selfDump(name: string): SelfDump | null {
+    const { wanted, guest } = this.#machine(name);
+    if (!wanted.selfDump) return null;
+    this.#machine(name).beginSelfDump(this.#now);
+    while (guest.selfDump === null) {
+      const event = this.#goOn(() => guest.selfDump !== null);
+      if (event !== null) this.#announced.push(event);
+      if (event?.kind === "host-crashed")
+        return { bytes: 0, seconds: 0, failure: "the hypervisor stopped before it was written" };
+    }
+    return guest.selfDump;
+  }
+
+  /** Lets guests' events happen in the order of the host's clock until one is worth telling, or all that is waited for has come: then it is null. */
+  #goOn(hasCome: () => boolean): HostEvent | null {
+    while (!hasCome()) {
       const machine = this.#next();
       if (!machine) return { kind: "finished", atSeconds: this.#now / TICKS_PER_SECOND };
       const { due } = machine;
@@ -201,19 +226,23 @@ export class EmulatedHost implements Host {
         disk.step();
         continue;
       }
+      let stopped = false;
       if (this.#watch.next <= due) {
         this.#now = this.#watch.next;
         this.#watch.step();
       } else {
         this.#now = due;
+        const before = machine.partition.state;
         machine.guest.step();
         this.#events++;
-        if (machine.partition.state === "crashed") this.#watch.partitionStopped();
+        stopped = before === "running" && machine.partition.state === "crashed";
+        if (stopped) this.#watch.partitionStopped();
       }
       const { bugCheck } = this.#hypervisor;
       if (bugCheck) return this.#hostCrash(bugCheck);
-      if (machine.partition.state === "crashed") return machine.crashed(this.#clock());
+      if (stopped) return machine.crashed(this.#clock());
     }
+    return null;
   }
 
   /** The machine whose event is due first; of several, the one the scenario names first. */
@@ -276,7 +305,7 @@ export class EmulatedHost implements Host {
       startGuest: (start) => this.#bootGuest(wanted, partition, exchange, start),
     });
     this.#machines.set(wanted.name, machine);
-    this.#started.push(machine.started());
+    this.#announced.push(machine.started());
   }
 
   #bootGuest(wanted: ScenarioPartition, partition: Partition, exchange: PageExchange, boot: number): Guest {
@@ -293,6 +322,7 @@ export class EmulatedHost implements Host {
         (at, action) => this.#machine(wanted.name).interrupt(at, action),
       ),
       drivers: wanted.drivers.map(driverFile),
+      bootStorage: { adapterDriver: wanted.adapterDriver ?? null, selfDump: wanted.selfDump },
       exchange,
       processes: wanted.processes.flatMap(({ name, memory, private: isPrivate, canary, work, count }) =>
         Array<UserProcess>(count).fill({

@@ -1,5 +1,11 @@
 import { PAGE_SIZE, Random, StopcodeError } from "../../binary/index.ts";
-import { NT_STATUS, type PageFileDevice, TICKS_PER_SECOND, type Transferred } from "../../guest/index.ts";
+import {
+  NT_STATUS,
+  type PageFileDevice,
+  type PolledTransfer,
+  TICKS_PER_SECOND,
+  type Transferred,
+} from "../../guest/index.ts";
 import {
   admit,
   type BlockRequest,
@@ -113,6 +119,7 @@ export class HostDisk {
     now: () => number,
     deliver: (at: number, action: () => void) => void,
   ): PageFileDevice {
+    let dumpMode = false;
     const submit = (page: number, write: boolean, bytes: Uint8Array | null, done: Transferred) => {
       const sector = first + page * PAGE_SECTORS;
       const milliseconds = now() / TICKS_PER_MILLISECOND;
@@ -121,7 +128,7 @@ export class HostDisk {
       // Whoever reads a page waits for it; nobody waits for one to be written.
       const request = this.#request(sector, PAGE_SECTORS, write, write ? "background" : "critical", milliseconds);
       this.#add(request, milliseconds, ({ status, at }) => {
-        if (write && status === "done") this.#contents.set(sector, bytes!);
+        if (write && status === "done" && !dumpMode) this.#contents.set(sector, bytes!);
         const read = this.#contents.get(sector) ?? new Uint8Array(PAGE_SIZE);
         deliver(at * TICKS_PER_MILLISECOND, () => done(NT_STATUS[status], read));
       });
@@ -130,7 +137,34 @@ export class HostDisk {
       pages,
       read: (page, done) => submit(page, false, null, done),
       write: (page, bytes, done) => submit(page, true, bytes, done),
+      writePolled: (page, bytes) => {
+        dumpMode = true;
+        return this.#writePolled(first + page * PAGE_SECTORS, bytes, now() / TICKS_PER_MILLISECOND);
+      },
     };
+  }
+
+  #writePolled(sector: number, bytes: Uint8Array, now: number): PolledTransfer {
+    const transfer: { status: number | null } = { status: null };
+    this.#writes++;
+    const request = this.#request(sector, bytes.length / SECTOR_BYTES, true, "normal", now);
+    this.#add(request, now, ({ status }) => {
+      transfer.status = NT_STATUS[status];
+      if (status !== "done") return;
+      for (let from = 0; from < bytes.length; from += PAGE_SIZE)
+        this.#contents.set(sector + from / SECTOR_BYTES, bytes.subarray(from, from + PAGE_SIZE));
+    });
+    return transfer;
+  }
+
+  /** What lies in so many pages from a sector on. */
+  contentOf(first: number, pages: number): Uint8Array {
+    const content = new Uint8Array(pages * PAGE_SIZE);
+    for (let page = 0; page < pages; page++) {
+      const bytes = this.#contents.get(first + page * PAGE_SECTORS);
+      if (bytes !== undefined) content.set(bytes, page * PAGE_SIZE);
+    }
+    return content;
   }
 
   /** A dump of so many bytes is written from now on, behind everything that somebody waits for. */

@@ -49,6 +49,11 @@ export class HostStorage {
     });
   }
 
+  /** What the page file of a partition holds. A partition without one has none of it. */
+  pageFileContent(partition: string): Uint8Array {
+    return this.disk.contentOf(this.#firstSectors.get(partition) ?? 0, (this.#sizes.get(partition) ?? 0) / PAGE_SIZE);
+  }
+
   /** When the next live dump is wanted; Infinity: none is. */
   get nextLiveDump(): number {
     return this.#liveDumps[0]?.at ?? Number.POSITIVE_INFINITY;

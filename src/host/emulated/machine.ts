@@ -55,6 +55,7 @@ export class Machine {
 
   /** Host time of the guest's next event. Infinity: it does not run, or its start is over before. */
   get due(): number {
+    if (this.#guest.isDumping) return this.#startedAt + this.#guest.nextEvent;
     if (this.partition.state !== "running") return Number.POSITIVE_INFINITY;
     const due = this.#startedAt + this.#guest.nextEvent;
     return due <= this.#until ? due : Number.POSITIVE_INFINITY;
@@ -77,6 +78,12 @@ export class Machine {
     this.#startedAt += now - this.#pausedAt;
     this.#until += now - this.#pausedAt;
     this.#pausedAt = null;
+  }
+
+  /** Has a guest that stopped write a dump of itself; `guest.selfDump` says when it has. */
+  beginSelfDump(now: number): void {
+    this.resume(now);
+    this.#guest.beginSelfDump(now - this.#startedAt);
   }
 
   restart(now: number, arm: readonly ArmedCheck[]): void {

@@ -49,6 +49,7 @@ export function contradictions(scenario: Scenario): Contradiction[] {
           hint: "give every driver of a partition a name of its own",
         });
     });
+    found.push(...bootStorageOf(scenario, index));
     if (processes.reduce((sum, { count }) => sum + count, 0) > MOST_PROCESSES)
       found.push({
         code: "scenario/process-count",
@@ -101,6 +102,36 @@ export function contradictions(scenario: Scenario): Contradiction[] {
         hint: `it has: ${subject.drivers.map(({ name }) => name).join(", ")}`,
       });
   });
+  return found;
+}
+
+/** A dump that a guest writes of itself has a place to go, and nothing in it that must not reach a disk in clear. */
+function bootStorageOf({ partitions }: Scenario, index: number): Contradiction[] {
+  const { name, selfDump, adapterDriver, pageFile, stateless, processes, drivers } = partitions[index]!;
+  const found: Contradiction[] = [];
+  if (adapterDriver !== undefined && !drivers.some((driver) => driver.name === adapterDriver))
+    found.push({
+      code: "scenario/unknown-driver",
+      message: `partition ${name} has no driver ${adapterDriver}`,
+      path: ["partitions", index, "adapterDriver"],
+      hint: `it has: ${drivers.map((driver) => driver.name).join(", ")}`,
+    });
+  if (!selfDump) return found;
+  const path = ["partitions", index, "selfDump"] as const;
+  if (pageFile === undefined)
+    found.push({
+      code: "scenario/no-page-file",
+      message: `partition ${name} has no page file to write a dump of itself into`,
+      path,
+      hint: "give it a `pageFile:`",
+    });
+  if (stateless || processes.some((process) => process.private))
+    found.push({
+      code: "scenario/self-dump-in-clear",
+      message: `partition ${name} ${stateless ? "is stateless" : "has private pages"}, and a dump of itself would leave all of its memory in clear on the disk`,
+      path,
+      hint: "leave the dump to the agent outside, which keeps the policy",
+    });
   return found;
 }
 

@@ -66,6 +66,14 @@ const partition = z.strictObject({
   pageFile: size.optional().meta({
     description: "Size of its page file, on the host's disk; without one, pageable memory stays where it is",
   }),
+  selfDump: z.boolean().default(false).meta({
+    description:
+      "When it stops, and the dump from outside is taken, it also writes one of itself: into its page file, by drivers of its own. It needs a page file of its memory and 1 MiB more",
+  }),
+  adapterDriver: z.string().optional().meta({
+    description:
+      "Which of its drivers is that of the adapter its disk hangs on; left out, it is one of the system's own",
+  }),
   drivers: z.array(driver).default([]),
   processes: z.array(privateProcess).default([]),
 });
