@@ -20,6 +20,7 @@ import type { PageExchange } from "./processes/page-exchange.ts";
 import { startUserProcess, type UserProcess } from "./processes/user-process.ts";
 import { POLL_TICKS, type SelfDump } from "./storage/crash-dump-stack.ts";
 import type { PageFileDevice } from "./storage/page-file-device.ts";
+import { startStackSwapper } from "./threads/stack-swapper.ts";
 import type { Routine } from "./threads/wait.ts";
 
 /** What a guest is started with. */
@@ -205,7 +206,10 @@ function start(kernel: Kernel, options: GuestOptions, random: Random): void {
   }
   for (const [number, wanted] of processes.entries())
     startUserProcess(kernel, services, wanted, { parent, seed: own, number, exchange });
-  if (options.pageFile !== null) startBalanceSetManager(kernel, services);
+  if (options.pageFile !== null) {
+    startBalanceSetManager(kernel, services);
+    startStackSwapper(kernel, services);
+  }
   const order = random.shuffle([...drivers]);
   const thread = kernel.processes.createThread(
     kernel.processes.system,
@@ -218,9 +222,9 @@ function start(kernel: Kernel, options: GuestOptions, random: Random): void {
 /** Seconds between two looks at what was used. */
 const BALANCE_SECONDS = 1;
 
-/** The thread that has pageable memory leave when it was not used for a second. */
+/** The thread that has pageable memory leave when it was not used for a second, and the stacks of threads that wait for long. */
 function startBalanceSetManager(kernel: Kernel, services: Services): void {
-  const { processes, images, dispatcher, pageable } = kernel;
+  const { processes, images, dispatcher, pageable, stacks } = kernel;
   const thread = processes.createThread(processes.system, images.find("nt!KeBalanceSetManager").address);
   const routine = function* (): Routine {
     thread.enter(images.find("nt!KiStartSystemThread"));
@@ -229,6 +233,7 @@ function startBalanceSetManager(kernel: Kernel, services: Services): void {
     for (;;) {
       yield* services.keDelayExecutionThread(thread, BALANCE_SECONDS);
       pageable.trim();
+      stacks.trim();
     }
   };
   thread.routine = routine();

@@ -1,62 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { PAGE_SIZE, Random } from "../../src/binary/index.ts";
-import { NT_STATUS, type PageFileDevice, type Transferred } from "../../src/guest/index.ts";
-import { Kernel } from "../../src/guest/kernel/kernel.ts";
+import { PAGE_SIZE } from "../../src/binary/index.ts";
+import { NT_STATUS } from "../../src/guest/index.ts";
 import { EmulatedHost } from "../../src/host/index.ts";
-import { type EngineKind, Hypervisor, PageFault } from "../../src/hypervisor/index.ts";
+import { PageFault } from "../../src/hypervisor/index.ts";
+import { HeldPageFile, lab } from "./held-page-file.ts";
 import { labScenario, untilItStops } from "./lab.ts";
-
-/** A page file whose transfers complete when the test says so. */
-class HeldPageFile implements PageFileDevice {
-  readonly pages: number;
-  readonly contents = new Map<number, Uint8Array>();
-  readonly held: (() => void)[] = [];
-  /** Pages that cannot be read or written. */
-  readonly bad = new Map<number, number>();
-
-  constructor(pages: number) {
-    this.pages = pages;
-  }
-
-  read(page: number, done: Transferred): void {
-    this.held.push(() => done(this.bad.get(page) ?? 0, this.contents.get(page)!));
-  }
-
-  write(page: number, bytes: Uint8Array, done: Transferred): void {
-    this.held.push(() => {
-      const status = this.bad.get(page) ?? 0;
-      if (status === 0) this.contents.set(page, bytes);
-      done(status, bytes);
-    });
-  }
-
-  writePolled(): never {
-    throw new Error("nothing here stops");
-  }
-
-  complete(count = this.held.length): void {
-    for (const one of this.held.splice(0, count)) one();
-  }
-}
-
-function lab(pageFile: PageFileDevice | null, engine: EngineKind = "shadow"): Kernel {
-  const partition = new Hypervisor({ memoryBytes: 16 * 2 ** 20 }).createPartition({
-    name: "lab",
-    memoryBytes: 16 * 2 ** 20,
-    processors: 1,
-    engine,
-  });
-  return new Kernel({
-    partition,
-    boot: 1,
-    random: new Random(5),
-    systemPtes: 1024,
-    startedAt: 0n,
-    armed: new Set(),
-    pageFile,
-  });
-}
 
 const PAGE = BigInt(PAGE_SIZE);
 

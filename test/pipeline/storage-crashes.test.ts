@@ -27,6 +27,7 @@ describe("a machine whose storage fails", () => {
   it.each([
     ["pagefile-bad-sector", "0x7a", "page-file-sector-unreadable", "probable", { kind: "hardware", name: "disk" }],
     ["pagefile-disk-gone", "0x7a", "page-file-disk-unreachable", "probable", { kind: "hardware", name: "disk" }],
+    ["kernel-stack-bad-sector", "0x77", "page-file-sector-unreadable", "probable", { kind: "hardware", name: "disk" }],
     ["storage-driver-crash", "0xd1", "driver-bad-address", "probable", { kind: "driver", name: "lanestor.sys" }],
     ["storage-driver-hang", "0x133", "driver-endless-dpc", "probable", { kind: "driver", name: "lanestor.sys" }],
   ] as const)("%s stops with %s, and is diagnosed by %s", (scenario, stopCode, rule, verdict, culprit) => {

@@ -22,6 +22,7 @@ import { SystemPtes } from "../memory/system-ptes.ts";
 import type { CrashDumpStack } from "../storage/crash-dump-stack.ts";
 import type { PageFileDevice } from "../storage/page-file-device.ts";
 import { Dispatcher } from "../threads/dispatcher.ts";
+import { KernelStacks } from "../threads/kernel-stacks.ts";
 import type { Processor } from "../threads/processor.ts";
 import { CLOCK_INTERVAL_SECONDS, TICKS_PER_SECOND, VirtualClock } from "../threads/virtual-clock.ts";
 import { fillDebuggerBlock } from "./debugger-block.ts";
@@ -85,6 +86,7 @@ export class Kernel {
   readonly processes: ProcessTable;
   readonly processors: readonly Processor[];
   readonly dispatcher: Dispatcher;
+  readonly stacks: KernelStacks;
   /** Address of the DUMP_HEADER64 that is kept ready. */
   readonly dumpHeader: bigint;
 
@@ -149,6 +151,7 @@ export class Kernel {
     this.processes = new ProcessTable(this);
     this.processors = this.processes.startProcessors(partition.processors);
     this.dispatcher = new Dispatcher(this.clock, this.memory, this.processors);
+    this.stacks = new KernelStacks(this.pageable, this.clock, this.memory);
     for (const image of this.images.loaded) this.modules.add(image);
     fillVariables(this);
     fillSharedData(this);

@@ -103,6 +103,20 @@ const system = [
     call("MmZeroPageThread"),
   ),
   declare("KeBalanceSetManager", { saves: ["rbx", "rsi"], locals: 0x60 }, call("KeDelayExecutionThread")),
+  declare(
+    "KeSwapProcessOrStack",
+    { saves: ["rbx", "rsi"], locals: 0x30 },
+    call("KeWaitForSingleObject"),
+    call("KiInSwapKernelStacks"),
+  ),
+  declare("KiInSwapKernelStacks", { saves: ["rbx", "rdi"], locals: 0x20 }, call("MmInPageKernelStack")),
+  declare("MmInPageKernelStack", { saves: ["rbx", "rsi", "rdi"], locals: 0x40 }, call("MiInPageSingleKernelStack")),
+  declare(
+    "MiInPageSingleKernelStack",
+    { saves: ["rbx", "rsi", "r14"], locals: 0x80 },
+    call("KeWaitForSingleObject"),
+    call("KeBugCheckEx"),
+  ),
   declare("MmZeroPageThread", { saves: ["rbx", "rsi", "rdi"], locals: 0x60 }, call("KeWaitForSingleObject")),
   declare(
     "IopInitializeBootDrivers",

@@ -8,6 +8,7 @@ import type { KernelFunction } from "../image/loaded-image.ts";
 import { type PoolKind, poolTag } from "../memory/pool.ts";
 import { DISPATCH_LEVEL } from "../threads/processor.ts";
 import type { Thread } from "../threads/thread.ts";
+import { TICKS_PER_SECOND } from "../threads/virtual-clock.ts";
 import type { Routine } from "../threads/wait.ts";
 import type { Kernel } from "./kernel.ts";
 
@@ -141,6 +142,21 @@ export class Services {
     const chain = ["KeDelayExecutionThread", "KiCommitThreadWait", "KiSwapThread", "KiSwapContext"];
     for (const name of chain) thread.enter(this.#nt(name), [thread.object]);
     yield { kind: "sleep", seconds };
+    for (const _ of chain) thread.leave();
+  }
+
+  /** The same for a thread that waits in user mode, whose stack may leave meanwhile. */
+  *delayInUserMode(thread: Thread, seconds: number): Routine {
+    const { clock, stacks } = this.#kernel;
+    const chain = ["KeDelayExecutionThread", "KiCommitThreadWait", "KiSwapThread", "KiSwapContext"];
+    for (const name of chain) thread.enter(this.#nt(name), [thread.object]);
+    yield {
+      kind: "await",
+      begin: (wake) => {
+        stacks.rest(thread);
+        clock.after(seconds * TICKS_PER_SECOND, () => stacks.wake(thread, wake));
+      },
+    };
     for (const _ of chain) thread.leave();
   }
 

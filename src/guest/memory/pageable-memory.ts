@@ -18,6 +18,8 @@ type State = "resident" | "leaving" | "out";
 
 interface PageableUnit {
   readonly address: bigint;
+  /** It leaves when it was not used for a while; otherwise only when told. */
+  readonly trimmed: boolean;
   /** Where in the page file it is when it is out. */
   readonly slot: number;
   frame: number;
@@ -36,7 +38,9 @@ export class PageableMemory {
   readonly #frames: PageFrames;
   readonly #physical: GuestPhysicalMemory;
   readonly #device: PageFileDevice | null;
-  readonly #units: PageableUnit[] = [];
+  /** By the address of their page. */
+  readonly #units = new Map<bigint, PageableUnit>();
+  #allocated = 0;
 
   /** @param start where its addresses begin @param device null: there is no page file, and nothing leaves */
   constructor(
@@ -55,14 +59,24 @@ export class PageableMemory {
 
   /** New pages, zeroed, next to one another. */
   allocate(pages: number): bigint {
-    const first = this.#units.length;
+    const first = this.#start + BigInt(this.#allocated * PAGE_SIZE);
+    this.#allocated += pages;
     for (let page = 0; page < pages; page++) {
-      const address = this.#start + BigInt((first + page) * PAGE_SIZE);
+      const address = first + BigInt(page * PAGE_SIZE);
       const frame = this.#frames.takeZeroed();
       this.#tables.map(address, frame, PAGE_KIND.kernelData);
-      this.#units.push({ address, slot: first + page, frame, state: "resident", waiting: [] });
+      this.#add(address, frame, true);
     }
-    return this.#start + BigInt(first * PAGE_SIZE);
+    return first;
+  }
+
+  /** Lets go of mapped pages next to one another, whoever mapped them; where there is no room in the page file, they stay. */
+  letGo(address: bigint, pages: number): void {
+    for (let page = 0; page < pages; page++) {
+      const own = address + BigInt(page * PAGE_SIZE);
+      const unit = this.#units.get(own) ?? this.#add(own, this.#tables.translate(own)! / PAGE_SIZE, false);
+      if (this.#canLeave(unit)) this.#leave(unit, this.#device!);
+    }
   }
 
   /** The address is one of its pages, and that is not there. */
@@ -74,18 +88,18 @@ export class PageableMemory {
   /** Lets go of what was not used since the last look. */
   trim(): void {
     const flags = new Uint8Array(1);
-    for (const unit of this.#units) {
-      if (unit.state !== "resident" || this.#device === null || unit.slot >= this.#device.pages) continue;
+    for (const unit of this.#units.values()) {
+      if (!unit.trimmed || !this.#canLeave(unit)) continue;
       this.#tables.takeFlags(unit.address, flags);
-      if ((flags[0]! & ACCESSED_BIT) === 0) this.#leave(unit, this.#device);
+      if ((flags[0]! & ACCESSED_BIT) === 0) this.#leave(unit, this.#device!);
     }
   }
 
-  /** Brings the page of an address in; `done` hears the NTSTATUS, at once where it had not left yet. */
+  /** Brings the page of an address in; `done` hears the NTSTATUS, at once where it is there or had not left yet. */
   bringIn(address: bigint, done: (status: number) => void): void {
     const unit = this.#unitOf(address)!;
-    if (unit.state === "leaving") {
-      this.#arrive(unit, unit.frame);
+    if (unit.state !== "out") {
+      if (unit.state === "leaving") this.#arrive(unit, unit.frame);
       done(0);
       return;
     }
@@ -104,6 +118,21 @@ export class PageableMemory {
   /** The page-table entry of an address as it stands. */
   entryOf(address: bigint): bigint {
     return this.#physical.readU64(this.#tables.entry(address));
+  }
+
+  /** Which page of the page file is the place of an address. */
+  slotOf(address: bigint): number {
+    return this.#unitOf(address)!.slot;
+  }
+
+  #add(address: bigint, frame: number, trimmed: boolean): PageableUnit {
+    const unit: PageableUnit = { address, trimmed, slot: this.#units.size, frame, state: "resident", waiting: [] };
+    this.#units.set(address, unit);
+    return unit;
+  }
+
+  #canLeave({ state, slot }: PageableUnit): boolean {
+    return state === "resident" && this.#device !== null && slot < this.#device.pages;
   }
 
   #leave(unit: PageableUnit, device: PageFileDevice): void {
@@ -128,6 +157,6 @@ export class PageableMemory {
   }
 
   #unitOf(address: bigint): PageableUnit | undefined {
-    return address < this.#start ? undefined : this.#units[Number((address - this.#start) / BigInt(PAGE_SIZE))];
+    return this.#units.get(address & ~BigInt(PAGE_SIZE - 1));
   }
 }

@@ -124,7 +124,7 @@ export class Work {
   *routine(services: Services, thread: Thread): Routine {
     const { rate, accesses } = this.#wanted;
     for (let burst = 0; ; burst++) {
-      yield* services.keDelayExecutionThread(thread, this.#random.between(0.5, 1.5) / rate);
+      yield* services.delayInUserMode(thread, this.#random.between(0.5, 1.5) / rate);
       this.#touch(thread, burst);
       yield { kind: "compute", seconds: accesses * SECONDS_PER_ACCESS };
       this.#remap(thread, burst);

@@ -24,7 +24,7 @@ interface Frame {
 }
 
 /** KTHREAD_STATE as far as this scheduler knows it. */
-export const THREAD_STATE = { initialized: 0, ready: 1, running: 2, terminated: 4, waiting: 5 } as const;
+export const THREAD_STATE = { initialized: 0, ready: 1, running: 2, terminated: 4, waiting: 5, transition: 6 } as const;
 
 /**
  * A thread: an ETHREAD and a kernel stack in guest memory, and the registers it runs with.
