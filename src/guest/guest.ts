@@ -19,6 +19,7 @@ import { OutOfPageFrames } from "./memory/page-frames.ts";
 import type { PageExchange } from "./processes/page-exchange.ts";
 import { startUserProcess, type UserProcess } from "./processes/user-process.ts";
 import { POLL_TICKS, type SelfDump } from "./storage/crash-dump-stack.ts";
+import type { FileDevice } from "./storage/file-device.ts";
 import type { PageFileDevice } from "./storage/page-file-device.ts";
 import { startStackSwapper } from "./threads/stack-swapper.ts";
 import type { Routine } from "./threads/wait.ts";
@@ -42,6 +43,8 @@ export interface GuestOptions {
   /** Where its page file lies; null: it has none. */
   readonly pageFile: PageFileDevice | null;
   readonly bootStorage: BootStorage;
+  /** Where the files lie that its processes read, one process's behind another's. */
+  readonly files: FileDevice;
 }
 
 /** Processes that every Windows has; their memory is small here. */
@@ -201,11 +204,15 @@ function start(kernel: Kernel, options: GuestOptions, random: Random): void {
   const own = (seed ^ Math.imul(boot, 0x9e37_79b1)) >>> 0;
   let parent = kernel.processes.system.id;
   for (const name of SYSTEM_PROCESSES) {
-    const plain = { name, memoryBytes: SYSTEM_PROCESS_BYTES, private: false, canary: null, work: null };
-    parent = startUserProcess(kernel, services, plain, { parent, seed: own, number: 0, exchange });
+    const plain = { name, memoryBytes: SYSTEM_PROCESS_BYTES, private: false, canary: null, work: null, reads: null };
+    parent = startUserProcess(kernel, services, plain, { parent, seed: own, number: 0, exchange, files: null });
   }
-  for (const [number, wanted] of processes.entries())
-    startUserProcess(kernel, services, wanted, { parent, seed: own, number, exchange });
+  let offset = 0;
+  for (const [number, wanted] of processes.entries()) {
+    const files = { device: options.files, offset };
+    startUserProcess(kernel, services, wanted, { parent, seed: own, number, exchange, files });
+    offset += wanted.reads?.files ?? 0;
+  }
   if (options.pageFile !== null) {
     startBalanceSetManager(kernel, services);
     startStackSwapper(kernel, services);

@@ -4,11 +4,13 @@ export { readStopCode, type StopCode, type StopCodeState } from "./checks/stop-c
 export type { DriverFile, DriverProgram } from "./drivers/driver.ts";
 export { armForNextStart, Guest, type GuestOptions } from "./guest.ts";
 export { MOST_SYSTEM_PTES } from "./memory/system-ptes.ts";
+export { fileReads } from "./processes/file-reads.ts";
 export type { ExchangeDirection, PageExchange, PageTransfer } from "./processes/page-exchange.ts";
 export { MOST_PROCESSES } from "./processes/page-stamp.ts";
 export type { UserProcess } from "./processes/user-process.ts";
 export { processWork, workBytes } from "./processes/work.ts";
 export { duration, rate, size } from "./quantities.ts";
 export type { SelfDump } from "./storage/crash-dump-stack.ts";
+export type { FileDevice, FilePriority } from "./storage/file-device.ts";
 export { NT_STATUS, type PageFileDevice, type PolledTransfer, type Transferred } from "./storage/page-file-device.ts";
 export { TICKS_PER_SECOND } from "./threads/virtual-clock.ts";

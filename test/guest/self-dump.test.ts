@@ -121,6 +121,7 @@ function stoppedGuest(selfDump: boolean) {
     startedAt: new Date(0),
     systemPtes: 1024,
     pageFile: device,
+    files: { read: () => {} },
     bootStorage: { adapterDriver: null, selfDump },
     drivers: [driverFile(driver.parse({ name: "netfilt.sys", behaviour: "null-dereference", options: { at: "1 s" } }))],
     procedures: [],
@@ -223,7 +224,7 @@ describe("a guest that writes a dump of itself", () => {
   });
 
   it("is not spoilt by what was on its way to the page file when the guest stopped", () => {
-    const disk = new HostDisk({ faults: [], streams: 0, seed: 1, pageFileSectors: 64 * 8 });
+    const disk = new HostDisk({ faults: [], streams: 0, seed: 1, usedSectors: 64 * 8 });
     const device = disk.pageFile(
       0,
       64,

@@ -24,6 +24,7 @@ function working(engine: EngineKind, options: Parameters<typeof processWork.pars
     startedAt: new Date(0),
     systemPtes: 1024,
     pageFile: null,
+    files: { read: () => {} },
     bootStorage: { adapterDriver: null, selfDump: false },
     drivers: [],
     procedures: [],
@@ -34,6 +35,7 @@ function working(engine: EngineKind, options: Parameters<typeof processWork.pars
       private: false,
       canary: null,
       work,
+      reads: null,
     })),
   });
   const run = (seconds: number) => {

@@ -98,12 +98,13 @@ describe("a dump of a machine that goes on", () => {
       ["store", 32_768],
       ["index", 16_384],
     ]);
-    const { mediaPeriods, mediaMisses, dumpBytes, dumpBytesLeft, pageReads } = storage.counters;
+    const { mediaPeriods, mediaMisses, dumpBytes, dumpBytesLeft, pageReads, fileReads } = storage.counters;
     expect(mediaPeriods).toBeGreaterThan(1_400);
     expect(mediaMisses).toBe(0);
     expect(dumpBytes).toBeGreaterThan((32_768 + 16_384) * 4096);
     expect(dumpBytesLeft).toBe(0);
     expect(pageReads).toBeGreaterThan(500);
+    expect(fileReads).toBeGreaterThan(500);
   });
 
   it("can be read like any other, and says what it is", () => {

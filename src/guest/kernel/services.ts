@@ -168,6 +168,21 @@ export class Services {
     for (const _ of chain) thread.leave();
   }
 
+  /** Has a process's thread wait for a request of a file; tells its NTSTATUS. */
+  *ntReadFile(thread: Thread, begin: (done: (status: number) => void) => void): Routine<number> {
+    const path = ["NtReadFile", "IopSynchronousServiceTail"];
+    for (const name of path) thread.enter(this.#nt(name));
+    let status = 0;
+    yield* this.keWaitForSingleObject(thread, (wake) =>
+      begin((ended) => {
+        status = ended;
+        wake();
+      }),
+    );
+    for (const _ of path) thread.leave();
+    return status;
+  }
+
   /** Memory of a driver's pageable section: it may be in the page file when it is touched. */
   mmAllocatePageable(thread: Thread, pages: number): bigint {
     return thread.call(this.#nt("MmAllocatePagesForMdl"), [BigInt(pages)], () => this.#kernel.pageable.allocate(pages));

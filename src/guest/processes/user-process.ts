@@ -4,6 +4,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import type { Services } from "../kernel/services.ts";
 import { PAGE_KIND } from "../memory/page-table-entry.ts";
 import { THREAD_STATE } from "../threads/thread.ts";
+import { type FileReads, type ProcessFiles, readFiles } from "./file-reads.ts";
 import type { PageExchange } from "./page-exchange.ts";
 import { type ProcessWork, Work } from "./work.ts";
 
@@ -16,6 +17,8 @@ export interface UserProcess {
   readonly canary: string | null;
   /** What its thread does; null: it waits for something that never comes. */
   readonly work: ProcessWork | null;
+  /** What a thread of it reads from files; null: it has none. */
+  readonly reads: FileReads | null;
 }
 
 /** What a process is started with besides. */
@@ -25,6 +28,8 @@ export interface ProcessStart {
   /** Which it is among the processes that the guest is started with. */
   readonly number: number;
   readonly exchange: PageExchange;
+  /** Where its files lie; null: it reads none. */
+  readonly files: ProcessFiles | null;
 }
 
 const IMAGE_PAGES = 4;
@@ -38,7 +43,7 @@ export function startUserProcess(
   kernel: Kernel,
   services: Services,
   wanted: UserProcess,
-  { parent, seed, number, exchange }: ProcessStart,
+  { parent, seed, number, exchange, files }: ProcessStart,
 ): number {
   const process = kernel.processes.create(wanted.name, parent);
   const random = new Random(seed, `process ${wanted.name}`);
@@ -67,6 +72,18 @@ export function startUserProcess(
   if (wanted.private) for (const [first, count] of runsOf(frames)) kernel.partition.markPrivate(first, count);
 
   const start = kernel.images.find("nt!PspUserThreadStartup");
+  if (wanted.reads !== null && files !== null) {
+    const reader = kernel.processes.createThread(process, start.address);
+    reader.enter(start);
+    const chance = new Random(seed, `files ${number}`);
+    reader.routine = readFiles(kernel, services, reader, {
+      wanted: wanted.reads,
+      files,
+      random: chance,
+      name: wanted.name,
+    });
+    kernel.dispatcher.makeReady(reader);
+  }
   const thread = kernel.processes.createThread(process, start.address);
   thread.enter(start);
   if (wanted.work !== null) {

@@ -309,6 +309,11 @@ export class EmulatedHost implements Host {
   }
 
   #bootGuest(wanted: ScenarioPartition, partition: Partition, exchange: PageExchange, boot: number): Guest {
+    const { pageFile, files } = this.#storage.startOf(
+      wanted.name,
+      () => this.#now,
+      (at, action) => this.#machine(wanted.name).interrupt(at, action),
+    );
     return new Guest({
       partition,
       boot,
@@ -316,21 +321,19 @@ export class EmulatedHost implements Host {
       startedAt: this.#clock(),
       systemPtes: wanted.systemPtes,
       procedures: this.#procedures,
-      pageFile: this.#storage.pageFileOf(
-        wanted.name,
-        () => this.#now,
-        (at, action) => this.#machine(wanted.name).interrupt(at, action),
-      ),
+      pageFile,
+      files,
       drivers: wanted.drivers.map(driverFile),
       bootStorage: { adapterDriver: wanted.adapterDriver ?? null, selfDump: wanted.selfDump },
       exchange,
-      processes: wanted.processes.flatMap(({ name, memory, private: isPrivate, canary, work, count }) =>
+      processes: wanted.processes.flatMap(({ name, memory, private: isPrivate, canary, work, reads, count }) =>
         Array<UserProcess>(count).fill({
           name,
           memoryBytes: memory,
           private: isPrivate,
           canary: canary ?? null,
           work: work ?? null,
+          reads: reads ?? null,
         }),
       ),
     });

@@ -1,5 +1,7 @@
 import { PAGE_SIZE, Random, StopcodeError } from "../../binary/index.ts";
 import {
+  type FileDevice,
+  type FilePriority,
   NT_STATUS,
   type PageFileDevice,
   type PolledTransfer,
@@ -27,16 +29,24 @@ const TICKS_PER_MILLISECOND = TICKS_PER_SECOND / 1000;
 /** A dump is written in requests of 128 KiB, so many of them at one time. */
 const DUMP_SECTORS = 256;
 const DUMP_DEPTH = 8;
+const FILE_CLASS: Readonly<Record<FilePriority, RequestClass>> = {
+  high: "high",
+  normal: "normal",
+  low: "low",
+  "very-low": "idle",
+};
 /** Owner of what is no stream's. */
 const MACHINE = -1;
+
+const mebibytes = (sectors: number) => `${Math.ceil((sectors * SECTOR_BYTES) / 2 ** 20)} MiB`;
 
 export interface HostDiskOptions {
   readonly faults: readonly DeviceFault[];
   /** Streams that others of the host's guests play from it. */
   readonly streams: number;
   readonly seed: number;
-  /** Sectors of the page files, at its front; dumps are written behind them. */
-  readonly pageFileSectors: number;
+  /** Sectors of page files and files, at its front; dumps are written behind them. */
+  readonly usedSectors: number;
 }
 
 /**
@@ -55,15 +65,22 @@ export class HostDisk {
   #dumpOpen = 0;
   #reads = 0;
   #writes = 0;
+  #fileReads = 0;
   #failures = 0;
   #dumpSectors = 0;
   #dumpLost = 0;
   #periods = 0;
   #missed = 0;
 
-  /** Throws `scenario/streams` where the disk cannot promise so many streams their deadlines. */
-  constructor({ faults, streams, seed, pageFileSectors }: HostDiskOptions) {
+  /** Throws `scenario/streams` where the disk cannot promise so many streams their deadlines, `scenario/disk-space` where it is too small. */
+  constructor({ faults, streams, seed, usedSectors }: HostDiskOptions) {
     const disk = new HardDisk(calibrationDisk());
+    if (usedSectors > disk.sectors)
+      throw new StopcodeError(
+        "scenario/disk-space",
+        `page files and files take ${mebibytes(usedSectors)}, the host's disk has ${mebibytes(disk.sectors)}`,
+        { hint: "give partitions smaller page files, or their processes smaller files" },
+      );
     const wanted = Array(streams).fill(CALIBRATION_STREAM);
     const admission = streams === 0 ? null : admit(CALIBRATION_STREAM, wanted.slice(1), disk);
     if (admission !== null && !admission.admitted)
@@ -73,7 +90,7 @@ export class HostDisk {
     this.#device = new FaultyDevice(disk, faults);
     this.#scheduler = new ContinuousMedia(disk);
     this.#streams = new PeriodicStreams(wanted, disk.sectors, new Random(seed, "media"), this.#numbers);
-    this.#dumpAt = pageFileSectors;
+    this.#dumpAt = usedSectors;
   }
 
   /** When something is due. */
@@ -91,9 +108,9 @@ export class HostDisk {
 
   #play(): void {
     const request = this.#streams.take();
-    this.#add(request, request.arrival, ({ at }) => {
+    this.#add(request, request.arrival, ({ at, status }) => {
       this.#periods++;
-      if (at > request.deadline) this.#missed++;
+      if (status !== "done" || at > request.deadline) this.#missed++;
     });
   }
 
@@ -167,6 +184,21 @@ export class HostDisk {
     return content;
   }
 
+  /** Files from a sector on, as a guest sees them; `now` and `deliver` as for a page file. */
+  files(first: number, now: () => number, deliver: (at: number, action: () => void) => void): FileDevice {
+    return {
+      read: (offset, bytes, priority, done) => {
+        const milliseconds = now() / TICKS_PER_MILLISECOND;
+        const sector = first + offset / SECTOR_BYTES;
+        const request = this.#request(sector, bytes / SECTOR_BYTES, false, FILE_CLASS[priority], milliseconds);
+        this.#fileReads++;
+        this.#add(request, milliseconds, ({ status, at }) =>
+          deliver(at * TICKS_PER_MILLISECOND, () => done(NT_STATUS[status])),
+        );
+      },
+    };
+  }
+
   /** A dump of so many bytes is written from now on, behind everything that somebody waits for. */
   writeDump(bytes: number, ticks: number): void {
     this.#dumpLeft += Math.ceil(bytes / SECTOR_BYTES);
@@ -177,6 +209,7 @@ export class HostDisk {
     return {
       pageReads: this.#reads,
       pageWrites: this.#writes,
+      fileReads: this.#fileReads,
       failures: this.#failures,
       dumpBytes: this.#dumpSectors * SECTOR_BYTES,
       dumpBytesLeft: (this.#dumpLeft + this.#dumpOpen * DUMP_SECTORS) * SECTOR_BYTES,

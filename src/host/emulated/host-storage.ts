@@ -1,5 +1,5 @@
 import { PAGE_SIZE } from "../../binary/index.ts";
-import { type PageFileDevice, TICKS_PER_SECOND } from "../../guest/index.ts";
+import { type FileDevice, type PageFileDevice, TICKS_PER_SECOND } from "../../guest/index.ts";
 import { type DeviceFault, SECTOR_BYTES } from "../../storage/index.ts";
 import { HostDisk } from "./host-disk.ts";
 import type { Scenario } from "./scenario/schema.ts";
@@ -12,11 +12,12 @@ export class HostStorage {
   readonly disk: HostDisk;
   readonly #sizes = new Map<string, number>();
   readonly #firstSectors = new Map<string, number>();
+  readonly #firstFileSectors = new Map<string, number>();
   /** The start of each partition that is running: what an earlier one asked the disk for is nobody's any more. */
   readonly #starts = new Map<string, object>();
   readonly #liveDumps: { readonly partition: string; readonly at: number }[];
 
-  /** Throws `scenario/streams` as `HostDisk` does. */
+  /** Throws `scenario/streams` and `scenario/disk-space` as `HostDisk` does. */
   constructor({ partitions, diskFaults, media, liveDumps }: Scenario, seed: number) {
     let used = 0;
     for (const { name, pageFile } of partitions) {
@@ -25,6 +26,10 @@ export class HostStorage {
       this.#firstSectors.set(name, used);
       used += pageFile / SECTOR_BYTES;
     }
+    for (const { name, processes } of partitions) {
+      this.#firstFileSectors.set(name, used);
+      used += processes.reduce((sum, { reads, count }) => sum + count * (reads?.files ?? 0), 0) / SECTOR_BYTES;
+    }
     const [first] = this.#firstSectors.keys();
     const faults = diskFaults.map(({ kind, at, partition = first ?? "", page }): DeviceFault => {
       const from = at * 1000;
@@ -32,21 +37,31 @@ export class HostStorage {
       const sector = (this.#firstSectors.get(partition) ?? 0) + (page * PAGE_SIZE) / SECTOR_BYTES;
       return { kind, from, sector, sectors: 1 };
     });
-    this.disk = new HostDisk({ faults, streams: media?.streams ?? 0, seed, pageFileSectors: used });
+    this.disk = new HostDisk({ faults, streams: media?.streams ?? 0, seed, usedSectors: used });
     this.#liveDumps = liveDumps
       .map(({ partition, at }) => ({ partition, at: at * TICKS_PER_SECOND }))
       .toSorted((a, b) => a.at - b.at);
   }
 
-  /** The page file of a partition that starts now; null: it has none. `now` tells the host's time. */
-  pageFileOf(partition: string, now: () => number, deliver: Deliver): PageFileDevice | null {
-    const bytes = this.#sizes.get(partition);
-    if (bytes === undefined) return null;
+  /** What a partition that starts now has on the disk; its page file is null where it has none. `now` tells the host's time. */
+  startOf(
+    partition: string,
+    now: () => number,
+    deliver: Deliver,
+  ): { readonly pageFile: PageFileDevice | null; readonly files: FileDevice } {
     const start = {};
     this.#starts.set(partition, start);
-    return this.disk.pageFile(this.#firstSectors.get(partition)!, bytes / PAGE_SIZE, now, (at, action) => {
+    const own: Deliver = (at, action) => {
       if (this.#starts.get(partition) === start) deliver(at, action);
-    });
+    };
+    const bytes = this.#sizes.get(partition);
+    return {
+      pageFile:
+        bytes === undefined
+          ? null
+          : this.disk.pageFile(this.#firstSectors.get(partition)!, bytes / PAGE_SIZE, now, own),
+      files: this.disk.files(this.#firstFileSectors.get(partition)!, now, own),
+    };
   }
 
   /** What the page file of a partition holds. A partition without one has none of it. */

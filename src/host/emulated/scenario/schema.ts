@@ -1,5 +1,13 @@
 import { z } from "zod";
-import { driver, duration, MOST_PROCESSES, MOST_SYSTEM_PTES, processWork, size } from "../../../guest/index.ts";
+import {
+  driver,
+  duration,
+  fileReads,
+  MOST_PROCESSES,
+  MOST_SYSTEM_PTES,
+  processWork,
+  size,
+} from "../../../guest/index.ts";
 import { FAULT_KINDS } from "../../../hypervisor/index.ts";
 
 const name = z
@@ -32,6 +40,7 @@ const privateProcess = z.strictObject({
     description:
       "What it does; left out, it waits. It reads and writes its pages, and finds out when they are not its own",
   }),
+  reads: fileReads.optional().meta({ description: "What a thread of it reads from files on the host's disk" }),
 });
 
 const partition = z.strictObject({
