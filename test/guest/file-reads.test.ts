@@ -101,14 +101,12 @@ describe("files on the host's disk", () => {
   });
 
   it("lie behind one another and behind the page files", async () => {
-    const scenario = (diskFaults: string) =>
-      parseScenario(
-        `name: files
+    const scenario = parseScenario(
+      `name: files
 description: two partitions read
 host: { name: lab, memory: 80 MiB }
 dumpPartition: { memory: 4 MiB }
 duration: 10 s
-diskFaults: ${diskFaults}
 partitions:
   - name: left
     memory: 32 MiB
@@ -118,11 +116,15 @@ partitions:
     memory: 32 MiB
     processes: [{ name: two.exe, reads: { files: 4 MiB, order: sequential, rate: 100 per second } }]
 `,
-        "files.yaml",
-      );
+      "files.yaml",
+    );
     /** Whose reads fail when the sector below a page of the disk cannot be read. */
     const complaints = async (page: number) => {
-      const host = new EmulatedHost(scenario(`[{ kind: unreadable, at: 1 s, partition: left, page: ${page} }]`));
+      // A place that no scenario could name: it is behind the page file.
+      const host = new EmulatedHost({
+        ...scenario,
+        diskFaults: [{ kind: "unreadable", at: 1, partition: "left", page }],
+      });
       while ((await host.nextEvent()).kind !== "finished");
       return ["left", "right"].map((name) => {
         const line = /(\w+)\.exe: \d+ bytes at (0x[\da-f]+) of its files/.exec(host.console(name));

@@ -88,6 +88,25 @@ describe("pageable memory", () => {
     expect(small.pageable.isAbsent(two + PAGE)).toBe(false);
   });
 
+  it("does not leave again before it is written, however often it was wanted back in between", () => {
+    const device = new HeldPageFile(1);
+    const kernel = lab(device);
+    const address = kernel.pageable.allocate(1);
+    const leave = () => {
+      for (let look = 0; look < 2; look++) kernel.pageable.trim();
+    };
+    leave();
+    kernel.pageable.bringIn(address, () => {});
+    kernel.memory.processor.writeU64(address, 7n);
+    leave();
+    // A disk may serve what it is asked for in any order, and the older write last.
+    expect(device.held).toHaveLength(1);
+    device.complete();
+    leave();
+    device.complete();
+    expect(device.contents.get(0)![0]).toBe(7);
+  });
+
   it("tells all who wait for a page that it cannot be read", () => {
     const device = new HeldPageFile(1);
     const kernel = lab(device);

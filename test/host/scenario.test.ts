@@ -126,6 +126,33 @@ describe("a scenario with a mistake is refused with its place and a hint", () =>
       message: "no partition runs on shadow page tables",
     },
     {
+      what: "a disk fault in a page file that nobody has",
+      text: `${GOOD}diskFaults: [{ kind: slow, at: 1 s, delay: 2 s }]\n`,
+      code: "scenario/no-page-file",
+      line: 12,
+      hint: "give a partition `pageFile`",
+    },
+    {
+      what: "a disk fault behind the end of a page file",
+      text: `${GOOD.replace("    drivers", "    pageFile: 1 MiB\n    drivers")}diskFaults: [{ kind: unreadable, at: 1 s, page: 256 }]\n`,
+      code: "scenario/no-page-file",
+      line: 13,
+      message: "has 256 pages",
+    },
+    {
+      what: "a sector slower than the disk's driver waits",
+      text: `${GOOD}diskFaults: [{ kind: slow, at: 1 s, delay: 10 s }]\n`,
+      code: "scenario/shape",
+      line: 12,
+      message: "less than 10 s",
+    },
+    {
+      what: "a page for a fault of the whole disk",
+      text: `${GOOD}diskFaults: [{ kind: dead, at: 1 s, page: 7 }]\n`,
+      code: "scenario/unknown-key",
+      line: 12,
+    },
+    {
       what: "a private process without an owner",
       text: GOOD.replace("    drivers:", "    processes: [{ name: a.exe, private: true }]\n    drivers:"),
       code: "scenario/no-owner",

@@ -28,6 +28,7 @@ describe("a machine whose storage fails", () => {
     ["pagefile-bad-sector", "0x7a", "page-file-sector-unreadable", "probable", { kind: "hardware", name: "disk" }],
     ["pagefile-disk-gone", "0x7a", "page-file-disk-unreachable", "probable", { kind: "hardware", name: "disk" }],
     ["kernel-stack-bad-sector", "0x77", "page-file-sector-unreadable", "probable", { kind: "hardware", name: "disk" }],
+    ["disk-timeout", "0x7a", "page-file-disk-unreachable", "probable", { kind: "hardware", name: "disk" }],
     ["storage-driver-crash", "0xd1", "driver-bad-address", "probable", { kind: "driver", name: "lanestor.sys" }],
     ["storage-driver-hang", "0x133", "driver-endless-dpc", "probable", { kind: "driver", name: "lanestor.sys" }],
   ] as const)("%s stops with %s, and is diagnosed by %s", (scenario, stopCode, rule, verdict, culprit) => {
@@ -38,6 +39,33 @@ describe("a machine whose storage fails", () => {
     expect(findings[0]).toMatchObject({ rule, verdict, culprit });
     // Whoever touched the page is not accused.
     expect(findings.some((finding) => finding.culprit.name === "lookup.sys")).toBe(false);
+  });
+
+  it.each([
+    ["disk-reset", { retries: 1, resets: 1, timeouts: 0 }],
+    ["disk-torn-write", { retries: 3, resets: 3, timeouts: 0 }],
+    ["disk-slow-sector", { retries: 0, resets: 0, timeouts: 0 }],
+  ] as const)("%s is got over by the disk's driver, and paging goes on", (scenario, counters) => {
+    const { boots, storage } = run(scenario);
+    expect(boots).toEqual([]);
+    expect(storage.counters).toMatchObject({ ...counters, failures: 0 });
+    expect(storage.counters.pageReads).toBeGreaterThan(400);
+  });
+
+  it("is only slower where a sector is", () => {
+    const file = folder.in("no-slow-sector.yaml");
+    const text = readFileSync(fixture("scenarios/disk-slow-sector.yaml"), "utf8");
+    writeFileSync(file, text.replace(/diskFaults:\n.*\n/, ""));
+    const reads = (run: Run) => run.storage.counters.pageReads!;
+    const plain = stopcodeJson<Run>(["host", "run", file], folder.in("no-slow-sector"));
+    expect(reads(run("disk-slow-sector"))).toBeLessThan(0.9 * reads(plain));
+  });
+
+  it("says that the disk timed out only after its driver has tried five times", () => {
+    const { boots, storage } = run("disk-timeout");
+    expect(boots[0]!.crash.parameters[1]).toBe("0xc00000b5");
+    expect(storage.counters.timeouts).toBeGreaterThanOrEqual(5);
+    expect(storage.counters.retries).toBeGreaterThanOrEqual(4);
   });
 
   it("does not find its boot volume when it is started again, and says so", () => {

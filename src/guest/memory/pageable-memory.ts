@@ -24,6 +24,8 @@ interface PageableUnit {
   readonly slot: number;
   frame: number;
   state: State;
+  /** It is being written to the page file, even if it is wanted again: it does not leave a second time before that is done. */
+  isBeingWritten: boolean;
   /** Who waits for it to come in. */
   waiting: ((status: number) => void)[];
 }
@@ -126,13 +128,21 @@ export class PageableMemory {
   }
 
   #add(address: bigint, frame: number, trimmed: boolean): PageableUnit {
-    const unit: PageableUnit = { address, trimmed, slot: this.#units.size, frame, state: "resident", waiting: [] };
+    const unit: PageableUnit = {
+      address,
+      trimmed,
+      slot: this.#units.size,
+      frame,
+      state: "resident",
+      isBeingWritten: false,
+      waiting: [],
+    };
     this.#units.set(address, unit);
     return unit;
   }
 
-  #canLeave({ state, slot }: PageableUnit): boolean {
-    return state === "resident" && this.#device !== null && slot < this.#device.pages;
+  #canLeave({ state, isBeingWritten, slot }: PageableUnit): boolean {
+    return state === "resident" && !isBeingWritten && this.#device !== null && slot < this.#device.pages;
   }
 
   #leave(unit: PageableUnit, device: PageFileDevice): void {
@@ -141,7 +151,9 @@ export class PageableMemory {
     const entry = PAGE_FILE_ALLOCATED | READ_WRITE | (BigInt(unit.slot) << PAGE_FILE_HIGH);
     this.#physical.writeU64(this.#tables.entry(unit.address), entry);
     unit.state = "leaving";
+    unit.isBeingWritten = true;
     device.write(unit.slot, bytes, (status) => {
+      unit.isBeingWritten = false;
       if (unit.state !== "leaving") return;
       if (status === 0) {
         unit.state = "out";

@@ -23,6 +23,7 @@ import {
   type RequestClass,
   SECTOR_BYTES,
 } from "../../storage/index.ts";
+import { DiskRetries } from "./disk-retries.ts";
 
 const PAGE_SECTORS = PAGE_SIZE / SECTOR_BYTES;
 const TICKS_PER_MILLISECOND = TICKS_PER_SECOND / 1000;
@@ -57,6 +58,7 @@ export class HostDisk {
   readonly #device: FaultyDevice;
   readonly #scheduler: ContinuousMedia;
   readonly #streams: PeriodicStreams;
+  readonly #retries = new DiskRetries();
   readonly #numbers = new Numbers();
   readonly #waiting = new Map<BlockRequest, (completion: Completion) => void>();
   readonly #contents = new Map<number, Uint8Array>();
@@ -67,6 +69,8 @@ export class HostDisk {
   #writes = 0;
   #fileReads = 0;
   #failures = 0;
+  #timeouts = 0;
+  #resets = 0;
   #dumpSectors = 0;
   #dumpLost = 0;
   #periods = 0;
@@ -95,12 +99,18 @@ export class HostDisk {
 
   /** When something is due. */
   get next(): number {
-    return Math.min(this.#device.next, this.#streams.next, this.#scheduler.wakeAt) * TICKS_PER_MILLISECOND;
+    return Math.min(this.#device.next, this.#streams.next, this.#wakeAt) * TICKS_PER_MILLISECOND;
   }
 
-  /** Lets the next thing happen: a stream asks, a transfer completes, or the scheduler wants to be asked. */
+  /** When something is to be handed to the disk that waits for that time, and not for the disk. */
+  get #wakeAt(): number {
+    const retry = this.#device.pending < this.#device.depth ? this.#retries.next : Number.POSITIVE_INFINITY;
+    return Math.min(retry, this.#scheduler.wakeAt);
+  }
+
+  /** Lets the next thing happen: a stream asks, a transfer completes, or something else may go to the disk. */
   step(): void {
-    const { wakeAt } = this.#scheduler;
+    const wakeAt = this.#wakeAt;
     if (wakeAt < Math.min(this.#streams.next, this.#device.next)) this.#dispatch(wakeAt);
     else if (this.#streams.next <= this.#device.next) this.#play();
     else this.#complete();
@@ -116,12 +126,17 @@ export class HostDisk {
 
   #complete(): void {
     const completion = this.#device.complete();
+    if (completion === null) return;
     this.#scheduler.completed();
-    if (completion.status !== "done") this.#failures++;
+    if (completion.status === "timed-out") this.#timeouts++;
+    if (completion.status === "reset") this.#resets++;
     for (const request of completion.request.parts ?? [completion.request]) {
+      const ended = this.#retries.ended(request, completion);
+      if (ended === null) continue;
+      if (ended.status !== "done") this.#failures++;
       const done = this.#waiting.get(request)!;
       this.#waiting.delete(request);
-      done(completion);
+      done(ended);
     }
     this.#dispatch(completion.at);
   }
@@ -144,8 +159,8 @@ export class HostDisk {
       else this.#reads++;
       // Whoever reads a page waits for it; nobody waits for one to be written.
       const request = this.#request(sector, PAGE_SECTORS, write, write ? "background" : "critical", milliseconds);
-      this.#add(request, milliseconds, ({ status, at }) => {
-        if (write && status === "done" && !dumpMode) this.#contents.set(sector, bytes!);
+      this.#add(request, milliseconds, ({ status, at, transferred }) => {
+        if (write && !dumpMode) this.#store(sector, bytes!, transferred);
         const read = this.#contents.get(sector) ?? new Uint8Array(PAGE_SIZE);
         deliver(at * TICKS_PER_MILLISECOND, () => done(NT_STATUS[status], read));
       });
@@ -165,11 +180,9 @@ export class HostDisk {
     const transfer: { status: number | null } = { status: null };
     this.#writes++;
     const request = this.#request(sector, bytes.length / SECTOR_BYTES, true, "normal", now);
-    this.#add(request, now, ({ status }) => {
+    this.#add(request, now, ({ status, transferred }) => {
+      this.#store(sector, bytes, transferred);
       transfer.status = NT_STATUS[status];
-      if (status !== "done") return;
-      for (let from = 0; from < bytes.length; from += PAGE_SIZE)
-        this.#contents.set(sector + from / SECTOR_BYTES, bytes.subarray(from, from + PAGE_SIZE));
     });
     return transfer;
   }
@@ -199,6 +212,16 @@ export class HostDisk {
     };
   }
 
+  /** Puts the first sectors of some pages in place of what was there. */
+  #store(sector: number, bytes: Uint8Array, sectors: number): void {
+    for (let done = 0; done < sectors; done += PAGE_SECTORS) {
+      const page = this.#contents.get(sector + done)?.slice() ?? new Uint8Array(PAGE_SIZE);
+      const end = Math.min(sectors, done + PAGE_SECTORS);
+      page.set(bytes.subarray(done * SECTOR_BYTES, end * SECTOR_BYTES));
+      this.#contents.set(sector + done, page);
+    }
+  }
+
   /** A dump of so many bytes is written from now on, behind everything that somebody waits for. */
   writeDump(bytes: number, ticks: number): void {
     this.#dumpLeft += Math.ceil(bytes / SECTOR_BYTES);
@@ -211,6 +234,9 @@ export class HostDisk {
       pageWrites: this.#writes,
       fileReads: this.#fileReads,
       failures: this.#failures,
+      retries: this.#retries.count,
+      timeouts: this.#timeouts,
+      resets: this.#resets,
       dumpBytes: this.#dumpSectors * SECTOR_BYTES,
       dumpBytesLeft: (this.#dumpLeft + this.#dumpOpen * DUMP_SECTORS) * SECTOR_BYTES,
       dumpBytesLost: this.#dumpLost * SECTOR_BYTES,
@@ -256,7 +282,7 @@ export class HostDisk {
 
   #dispatch(now: number): void {
     while (this.#device.pending < this.#device.depth) {
-      const request = this.#scheduler.take(now);
+      const request = this.#retries.take(now) ?? this.#scheduler.take(now);
       if (request === null) return;
       this.#device.submit(request, now);
     }

@@ -1,8 +1,11 @@
 import { PAGE_SIZE } from "../../binary/index.ts";
 import { type FileDevice, type PageFileDevice, TICKS_PER_SECOND } from "../../guest/index.ts";
 import { type DeviceFault, SECTOR_BYTES } from "../../storage/index.ts";
+import { REQUEST_TIMEOUT } from "./disk-retries.ts";
 import { HostDisk } from "./host-disk.ts";
 import type { Scenario } from "./scenario/schema.ts";
+
+const PAGE_SECTORS = PAGE_SIZE / SECTOR_BYTES;
 
 /** When a guest of this start hears of something, in 100 ns of the host's clock. */
 type Deliver = (at: number, action: () => void) => void;
@@ -31,12 +34,9 @@ export class HostStorage {
       used += processes.reduce((sum, { reads, count }) => sum + count * (reads?.files ?? 0), 0) / SECTOR_BYTES;
     }
     const [first] = this.#firstSectors.keys();
-    const faults = diskFaults.map(({ kind, at, partition = first ?? "", page }): DeviceFault => {
-      const from = at * 1000;
-      if (kind === "dead") return { kind, from };
-      const sector = (this.#firstSectors.get(partition) ?? 0) + (page * PAGE_SIZE) / SECTOR_BYTES;
-      return { kind, from, sector, sectors: 1 };
-    });
+    const sectorOf = (page: number, partition: string | undefined) =>
+      (this.#firstSectors.get(partition ?? first ?? "") ?? 0) + page * PAGE_SECTORS;
+    const faults = diskFaults.flatMap((fault) => deviceFaults(fault, sectorOf));
     this.disk = new HostDisk({ faults, streams: media?.streams ?? 0, seed, usedSectors: used });
     this.#liveDumps = liveDumps
       .map(({ partition, at }) => ({ partition, at: at * TICKS_PER_SECOND }))
@@ -77,5 +77,34 @@ export class HostStorage {
   /** Whose it is; the one after it is next. */
   takeLiveDump(): string {
     return this.#liveDumps.shift()!.partition;
+  }
+}
+
+/** What a scenario wants to go wrong with its disk, in milliseconds and sectors. */
+function deviceFaults(
+  fault: Scenario["diskFaults"][number],
+  sectorOf: (page: number, partition: string | undefined) => number,
+): DeviceFault[] {
+  const from = fault.at * 1000;
+  switch (fault.kind) {
+    case "unreadable":
+      return [{ kind: "unreadable", from, sector: sectorOf(fault.page, fault.partition), sectors: 1 }];
+    case "slow":
+      return [
+        {
+          kind: "slow",
+          from,
+          sector: sectorOf(fault.page, fault.partition),
+          sectors: PAGE_SECTORS,
+          delay: fault.delay * 1000,
+        },
+      ];
+    case "timeout":
+      return Array<DeviceFault>(fault.times).fill({ kind: "timeout", from, after: REQUEST_TIMEOUT });
+    case "torn-write":
+    case "reset":
+      return Array<DeviceFault>(fault.times).fill({ kind: fault.kind, from });
+    case "dead":
+      return [{ kind: "dead", from }];
   }
 }

@@ -27,8 +27,8 @@ const RETRIES = 1_500;
 /** How long it takes until it is known that a device is gone, or was reset. */
 const NOTICE = 5;
 
-/** A device that fails on purpose: the same requests and faults give the same failures. */
-export class FaultyDevice implements BlockDevice {
+/** A device that fails on purpose: the same requests and faults give the same failures. It is used as any device is, but for what `complete` says. */
+export class FaultyDevice implements Omit<BlockDevice, "complete"> {
   readonly #device: BlockDevice;
   readonly #faults: DeviceFault[];
   /** What has completed in another way than the device says. */
@@ -64,7 +64,8 @@ export class FaultyDevice implements BlockDevice {
     }
   }
 
-  complete(): Completion {
+  /** Takes the completion that is due at `next`; null: what the device below it was done with takes longer, and `next` says until when. */
+  complete(): Completion | null {
     const [changed] = this.#changed;
     if (changed !== undefined && changed.at <= this.#device.next) {
       this.#changed.shift();
@@ -76,7 +77,7 @@ export class FaultyDevice implements BlockDevice {
     if (other === null) return completion;
     if (other.at === at) return other;
     this.#change(request, other.at, other.status, other.transferred);
-    return this.complete();
+    return null;
   }
 
   #instead({ request, at }: Completion): Completion | null {

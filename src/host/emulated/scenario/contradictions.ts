@@ -1,3 +1,4 @@
+import { PAGE_SIZE } from "../../../binary/index.ts";
 import { MOST_PROCESSES, workBytes } from "../../../guest/index.ts";
 import { HYPERVISOR } from "../../host.ts";
 import type { Scenario, ScenarioPartition } from "./schema.ts";
@@ -76,6 +77,7 @@ export function contradictions(scenario: Scenario): Contradiction[] {
       path: ["hypervisorFault"],
       hint: "give a partition `engine: shadow`",
     });
+  found.push(...diskFaultsOf(scenario));
   const needed = partitions.reduce((sum, { memory }) => sum + memory, dumpPartition.memory);
   if (needed > host.memory)
     found.push({
@@ -165,4 +167,22 @@ function sharingOf({ partitions }: Scenario, index: number, position: number): C
     });
   });
   return found;
+}
+
+/** A page that is to fail lies in the page file of a partition that has one. */
+function diskFaultsOf({ partitions, diskFaults }: Scenario): Contradiction[] {
+  return diskFaults.flatMap((fault, index) => {
+    if (!("page" in fault)) return [];
+    const withPageFile = partitions.filter(({ pageFile }) => pageFile !== undefined);
+    const owner = withPageFile.find(({ name }) => name === (fault.partition ?? withPageFile[0]?.name));
+    const pages = (owner?.pageFile ?? 0) / PAGE_SIZE;
+    if (fault.page < pages) return [];
+    const message = owner
+      ? `the page file of ${owner.name} has ${pages} pages, and none of number ${fault.page}`
+      : `there is no page file${fault.partition === undefined ? "" : ` of a partition ${fault.partition}`}`;
+    const hint = owner
+      ? "pages are counted from 0"
+      : `these have one: ${withPageFile.map(({ name }) => name).join(", ") || "none; give a partition `pageFile`"}`;
+    return [{ code: "scenario/no-page-file", message, path: ["diskFaults", index], hint }];
+  });
 }

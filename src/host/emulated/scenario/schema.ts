@@ -9,11 +9,8 @@ import {
   size,
 } from "../../../guest/index.ts";
 import { FAULT_KINDS } from "../../../hypervisor/index.ts";
-
-const name = z
-  .string()
-  .regex(/^[a-z][a-z0-9-]{0,30}$/, { error: "expected a short name: lower-case letters, digits and dashes" })
-  .meta({ description: "Lower-case letters, digits and dashes" });
+import { diskFault } from "./disk-fault.ts";
+import { name } from "./name.ts";
 
 const privateProcess = z.strictObject({
   name: z
@@ -91,16 +88,6 @@ const stop = z.strictObject({
   partition: name.meta({ description: "Which partition stops; `hypervisor` when it is the host itself" }),
   stopCode: z.int().positive().meta({ description: "Stop code, such as 0x3F" }),
   culprit: z.string().optional().meta({ description: "Who is to be named, such as leakdrv.sys" }),
-});
-
-const diskFault = z.strictObject({
-  kind: z.enum(["unreadable", "dead"]).meta({
-    description:
-      "unreadable: a page of a partition's page file cannot be read any more; dead: the disk answers nothing but that it is gone",
-  }),
-  at: duration.meta({ description: "From when on, after the first start of the host" }),
-  partition: name.optional().meta({ description: "Whose page file the page is in; the first that has one" }),
-  page: z.int().min(0).default(0).meta({ description: "Which page of the page file" }),
 });
 
 /** A scenario as people write it: an emulated host, what runs on it, and how it is to end. */
