@@ -10,7 +10,7 @@ import {
   TICKS_PER_SECOND,
   type UserProcess,
 } from "../../guest/index.ts";
-import { type BugCheck, Hypervisor, type Partition } from "../../hypervisor/index.ts";
+import type { BugCheck, Partition } from "../../hypervisor/index.ts";
 import type {
   ArmedCheck,
   CrashNote,
@@ -21,10 +21,9 @@ import type {
   HostProcessor,
   PartitionFrames,
 } from "../host.ts";
+import { HostStart } from "./host-start.ts";
 import { HostStorage } from "./host-storage.ts";
-import { HypervisorWatch, watchOf } from "./hypervisor-watch.ts";
 import { Machine } from "./machine.ts";
-import { HostPageExchange } from "./page-exchange.ts";
 import { framesOf } from "./partition-frames.ts";
 import type { Scenario, ScenarioPartition } from "./scenario/schema.ts";
 
@@ -44,10 +43,7 @@ export class EmulatedHost implements Host {
   readonly startedAt: Date;
   readonly scenario: Scenario;
   readonly seed: number;
-  #hypervisor!: Hypervisor;
-  #exchange!: HostPageExchange;
-  #dumper!: Partition;
-  #watch!: HypervisorWatch;
+  #start!: HostStart;
   readonly #storage: HostStorage;
   /** Which start of the host is running, from 1. */
   #hostBoot = 0;
@@ -71,7 +67,7 @@ export class EmulatedHost implements Host {
     this.#storage = new HostStorage(scenario, this.seed);
     this.#powerOn([]);
     for (const wanted of scenario.partitions) this.#create(wanted, 1, null);
-    this.#hypervisor.reserveCrashRegion();
+    this.#start.hypervisor.reserveCrashRegion();
   }
 
   partitions(): readonly HostPartition[] {
@@ -108,7 +104,7 @@ export class EmulatedHost implements Host {
       if (arm) armForNextStart(partition, arm);
       this.#create(wanted, boot + 1, partition.nonVolatile);
     }
-    this.#hypervisor.reserveCrashRegion();
+    this.#start.hypervisor.reserveCrashRegion();
   }
 
   selfDump(name: string): Promise<SelfDump | null> {
@@ -116,19 +112,19 @@ export class EmulatedHost implements Host {
   }
 
   machineMemory(): PhysicalMemory {
-    return this.#hypervisor.physicalMemory(this.#dumper);
+    return this.#start.machineMemory();
   }
 
   partitionFrames(): readonly PartitionFrames[] {
-    return this.#hypervisor.partitions.map(framesOf);
+    return this.#start.hypervisor.partitions.map(framesOf);
   }
 
   crashRegion(): CrashRegion | null {
-    return this.#hypervisor.crashRegion;
+    return this.#start.hypervisor.crashRegion;
   }
 
   memory(name: string): PhysicalMemory {
-    return this.#hypervisor.guestMemory(this.#dumper, this.#machine(name).partition);
+    return this.#start.memoryOf(this.#machine(name).partition);
   }
 
   privatePages(name: string): readonly PageRun[] {
@@ -150,9 +146,9 @@ export class EmulatedHost implements Host {
   counters(): Readonly<Record<string, number>> {
     const guests = [...this.#machines.values()].map(({ guest }) => guest);
     return {
-      ...this.#hypervisor.counters(),
+      ...this.#start.hypervisor.counters(),
       guestEvents: this.#events,
-      hypervisorAudits: this.#watch.audits,
+      hypervisorAudits: this.#start.watch.audits,
       checkRecordsWritten: guests.reduce((sum, guest) => sum + guest.checkRecordsWritten, 0),
     };
   }
@@ -172,7 +168,7 @@ export class EmulatedHost implements Host {
   }
 
   async close(): Promise<void> {
-    for (const { partition } of this.#machines.values()) this.#hypervisor.destroy(partition);
+    for (const { partition } of this.#machines.values()) this.#start.hypervisor.destroy(partition);
     this.#machines.clear();
   }
 
@@ -215,30 +211,30 @@ export class EmulatedHost implements Host {
       if (!machine) return { kind: "finished", atSeconds: this.#now / TICKS_PER_SECOND };
       const { due } = machine;
       const { disk, nextLiveDump } = this.#storage;
-      if (nextLiveDump <= Math.min(due, this.#watch.next, disk.next)) {
+      if (nextLiveDump <= Math.min(due, this.#start.watch.next, disk.next)) {
         this.#now = Math.max(this.#now, nextLiveDump);
         const event = this.#machine(this.#storage.takeLiveDump()).liveDump(this.#now, this.#clock());
         if (event !== null) return event;
         continue;
       }
-      if (disk.next <= Math.min(due, this.#watch.next)) {
+      if (disk.next <= Math.min(due, this.#start.watch.next)) {
         this.#now = Math.max(this.#now, disk.next);
         disk.step();
         continue;
       }
       let stopped = false;
-      if (this.#watch.next <= due) {
-        this.#now = this.#watch.next;
-        this.#watch.step();
+      if (this.#start.watch.next <= due) {
+        this.#now = this.#start.watch.next;
+        this.#start.watch.step();
       } else {
         this.#now = due;
         const before = machine.partition.state;
         machine.guest.step();
         this.#events++;
         stopped = before === "running" && machine.partition.state === "crashed";
-        if (stopped) this.#watch.partitionStopped();
+        if (stopped) this.#start.watch.partitionStopped();
       }
-      const { bugCheck } = this.#hypervisor;
+      const { bugCheck } = this.#start.hypervisor;
       if (bugCheck) return this.#hostCrash(bugCheck);
       if (stopped) return machine.crashed(this.#clock());
     }
@@ -268,34 +264,14 @@ export class EmulatedHost implements Host {
     };
   }
 
-  /** A hypervisor and the dump partition, with these checks on. */
   #powerOn(arm: readonly ArmedCheck[]): void {
-    const { host, dumpPartition } = this.scenario;
     this.#hostBoot++;
-    this.#hypervisor = new Hypervisor({ memoryBytes: host.memory });
-    this.#exchange = new HostPageExchange(this.#hypervisor);
-    this.#dumper = this.#hypervisor.createPartition({
-      name: dumpPartition.name,
-      memoryBytes: dumpPartition.memory,
-      processors: 1,
-      rights: "all-physical-memory",
-    });
-    this.#hypervisor.designateDumpPartition(this.#dumper);
-    this.#watch = new HypervisorWatch(
-      this.#hypervisor,
-      watchOf(this.scenario, arm, this.#now, Math.imul(this.seed + this.#hostBoot, 0x9e37_79b1) >>> 0),
-    );
+    const seed = Math.imul(this.seed + this.#hostBoot, 0x9e37_79b1) >>> 0;
+    this.#start = new HostStart(this.scenario, { arm, now: this.#now, seed });
   }
 
   #create(wanted: ScenarioPartition, boot: number, nonVolatile: Uint8Array | null): void {
-    const partition = this.#hypervisor.createPartition({
-      name: wanted.name,
-      memoryBytes: wanted.memory,
-      processors: wanted.processors,
-      engine: wanted.engine,
-    });
-    if (nonVolatile) partition.nonVolatile.set(nonVolatile);
-    const exchange = this.#exchange.of(partition);
+    const { partition, exchange } = this.#start.create(wanted, nonVolatile);
     const machine = new Machine({
       wanted,
       partition,
