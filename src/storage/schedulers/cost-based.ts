@@ -48,7 +48,7 @@ export class CostBased implements Scheduler {
 
 const distance: Cost = (item, _, { heads }) => Math.abs(item.cylinder - heads.cylinder);
 /** One way over the disk, and back to the first that waits. */
-const sweep: Cost = (item, _, { heads, cylinders }) =>
+export const sweep: Cost = (item, _, { heads, cylinders }) =>
   item.cylinder >= heads.cylinder ? item.cylinder - heads.cylinder : item.cylinder - heads.cylinder + cylinders;
 const position: Cost = (item, at, device) => device.reachTime(device.heads, item, item.request.write, at);
 /** Milliseconds that a millisecond of waiting is worth (Jacobson and Wilkes 1991). */
