@@ -2,9 +2,11 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { StopcodeError } from "../../binary/index.ts";
+import { isBlkparse, parseBlkparse } from "./blkparse.ts";
 import { type BlockTrace, inOrder, TRACE_FORMATS, type TracedRequest, type TraceFormat } from "./block-trace.ts";
+import { isFioIolog, parseFioIolog } from "./fio-iolog.ts";
 import { isHpSrt, parseHpSrt } from "./hp-srt.ts";
-import { BLKPARSE, DISKSIM_ASCII, isFioIolog, MQSIM_TEXT, parseFioIolog, parseLines } from "./text-traces.ts";
+import { DISKSIM_ASCII, MQSIM_TEXT, parseLines } from "./text-traces.ts";
 import { isVscsi, parseVscsi } from "./vscsi.ts";
 
 /** Bytes that a trace may have, unpacked. */
@@ -36,10 +38,10 @@ function parse(bytes: Uint8Array, file: string): [TraceFormat, TracedRequest[]] 
   const text = Buffer.from(bytes).toString("latin1");
   const first = text.split("\n", 50).find((line) => line.trim() !== "") ?? "";
   if (isFioIolog(text)) return ["fio iolog", parseFioIolog(text, file)];
+  if (isBlkparse(first)) return ["blkparse", parseBlkparse(text, file)];
   for (const [format, lines] of [
     ["DiskSim ascii", DISKSIM_ASCII],
     ["MQSim text", MQSIM_TEXT],
-    ["blkparse", BLKPARSE],
   ] as const)
     if (lines.line.test(first)) return [format, parseLines(lines, text, file)];
   throw new StopcodeError("trace/unknown", "this is no trace of block requests that is known", {

@@ -48,6 +48,41 @@ function srt(device: number, flags: number): Uint8Array {
 
 const read = { write: false, device: 0, isSwap: false };
 
+/** As blkparse 1.3 prints a remapped read, a write, a flush without data and a discard, from queue to completion. */
+const BLKPARSE_EVENTS = `  8,1    0        1     0.000000000   697  A   R 2112 + 8 <- (8,1) 64
+  8,0    0        2     0.000001000   697  Q   R 2112 + 8 [cp]
+  8,0    0        3     0.000002000   697  G   R 2112 + 8 [cp]
+  8,0    0        4     0.000002500   697  P   N [cp]
+  8,0    0        5     0.000003000   697  I   R 2112 + 8 (    1000) [cp]
+  8,0    0        6     0.000003500   697  U   N [cp] 1
+  8,0    0        7     0.000004000   697  D   R 2112 + 8 (    1000) [cp]
+  8,16   0        8     0.005001000   697  Q  WS 5000 + 16 [cp]
+  8,16   0        9     0.005001500   697  X  WS 5000 / 5008 [cp]
+  8,16   0       10     0.005002000   697  D  WS 5000 + 16 [cp]
+  8,0    0       11     0.006000000   697  C   R 2112 + 8 ( 5996000) [0]
+  8,0    0       12     0.006500000   697  Q  FW [cp]
+  8,0    0       13     0.007000000   697  Q   D 9000 + 2048 [cp]
+  8,16   0       14     0.008000000   697  C  WS 5000 + 16 [0]
+  8,0    0        0     0.008100000     0  m   N cfq alive
+`;
+const BLKPARSE_SUMMARY = `CPU0 (x):
+ Reads Queued:           1,        4KiB\t Writes Queued:           3,     1032KiB
+ IO unplugs:             1        \t Timer unplugs:           0
+
+Throughput (R/W): 500KiB/s / 1000KiB/s
+Events (x): 15 entries
+Skips: 0 forward (0 -   0.0%)
+Input file x.blktrace.0 added
+`;
+const blkparseOf = (...actions: readonly string[]) =>
+  BLKPARSE_EVENTS.split("\n")
+    .filter((line) => actions.includes(line.trim().split(/\s+/)[5]!))
+    .join("\n");
+const QUEUED = [
+  { ...read, arrival: 0, sector: 2112, sectors: 8 },
+  { ...read, arrival: 5, sector: 5000, sectors: 16, write: true, device: 1 },
+];
+
 describe("traces of block requests", () => {
   it.each([
     [
@@ -76,17 +111,24 @@ describe("traces of block requests", () => {
     ],
     [
       "fio iolog",
-      "fio version 3 iolog\n10 /dev/sda add\n12 /dev/sda read 0 1024\n",
-      [{ ...read, arrival: 0, sector: 0, sectors: 2 }],
-    ],
-    [
-      "blkparse",
-      "  8,0    3        1     0.000000000   697  G   W 223490 + 8 [kjournald]\n  8,0    3        2     0.000000000   697  Q   W 223490 + 8 [kjournald]\n  8,16   1       9     0.002000000   697  Q  RA 64 + 16 [cp]\n  8,0 3 10 0.1 0 Q FN [x]\nCPU3 (8,0):\n Reads Queued: 1\n",
+      // As fio 3.33 wrote it with --rate_iops=100.
+      "fio version 3 iolog\n145 /tmp/f add\n573 /tmp/f open\n594 /tmp/f write 61440 4096\n10525 /tmp/f read 880640 1024\n290716 /tmp/f close\n",
       [
-        { ...read, arrival: 0, sector: 223_490, sectors: 8, write: true },
-        { ...read, arrival: 2, sector: 64, sectors: 16, device: 1 },
+        { ...read, arrival: 0, sector: 120, sectors: 8, write: true },
+        { ...read, arrival: expect.closeTo(9.931, 9), sector: 1720, sectors: 2 },
       ],
     ],
+    ["blkparse", `${BLKPARSE_EVENTS}${BLKPARSE_SUMMARY}`, QUEUED],
+    // By -s, programs come before processors; a trace that was cut off has neither.
+    ["blkparse", `${BLKPARSE_EVENTS}cp (697)\n Reads Queued:  1, 4KiB\n\n${BLKPARSE_SUMMARY}`, QUEUED],
+    ["blkparse", BLKPARSE_EVENTS, QUEUED],
+    // Taken by `blktrace -a issue -a complete`, and of completions alone.
+    [
+      "blkparse",
+      blkparseOf("D", "C"),
+      QUEUED.map((one, at) => ({ ...one, arrival: [0, expect.closeTo(4.998, 9)][at] })),
+    ],
+    ["blkparse", blkparseOf("C"), QUEUED.map((one, at) => ({ ...one, arrival: [0, 2][at] }))],
     [
       "vscsi",
       vscsi([
@@ -113,6 +155,7 @@ describe("traces of block requests", () => {
     ["trace/line", "1.0 0 1 1 1\n\n2.0 0 x 1 1\n", { line: 3, column: 1 }],
     ["trace/line", "1.0 0 1 0 1\n", { line: 1 }],
     ["trace/line", "fio version 2 iolog\n/dev/sda read 0 0\n", { line: 2 }],
+    ["trace/line", `${BLKPARSE_EVENTS}  8,0    0\n${BLKPARSE_SUMMARY}`, { line: 16 }],
     ["trace/empty", "fio version 3 iolog\n1 /dev/sda add\n", {}],
     [
       "trace/record",
