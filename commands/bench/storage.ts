@@ -13,6 +13,12 @@ measured against.
 The disk is the arm of an ST32171W over 31.3 GiB, or any that a DiskSim parameter file describes. A trace may be .vscsi,
 DiskSim ascii, HP srt, MQSim text, a fio iolog or the output of blkparse, packed by gzip or not; without one, a load is made.
 
+"interval" holds the true share of missed deadlines with a probability of 95 %: by Wilson's score for one run, which takes periods
+for independent, and by how runs differ where --runs asks for several and that is wider. "latest" is how late the latest was.
+"inversion" is how long a request waited in the mean while one of a lower class was served, "fairness" Jain's index over streams
+of the share of its periods that each had in time, "queue" how many waited or were served in the mean. A deadline that passed
+counts although its request still waits at the end. --json has latencies of each class.
+
 "seek", "turn" and "transfer" are what the arm does: move, wait for the platters, read or write; shares of the time. All but
 the last two columns is simulated, and the same on every machine. "dispatch" is the host's time to take in one request and
 give out one with 128 waiting, "host" its time for a request, simulation and all. The last line is what it takes to simulate
@@ -20,7 +26,7 @@ a disk and a solid-state device by themselves.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --trace cloudPhysicsIO.vscsi --streams 12 --streams 28 --svg latency.svg",
-    "<%= config.bin %> <%= command.id %> --utilisation 60 --streams 12",
+    "<%= config.bin %> <%= command.id %> --utilisation 60 --streams 12 --runs 5",
     "<%= config.bin %> <%= command.id %> --period 100 --period 250 --period 500 --variable-rate",
     "<%= config.bin %> <%= command.id %> --disk cheetah9LP.parv --only 'continuous media' --only mq-deadline --json",
   ];
@@ -77,13 +83,20 @@ a disk and a solid-state device by themselves.`;
       summary: "Simulated seconds of each run.",
     }),
     seed: Flags.integer({ default: 1, helpValue: "N", summary: "Seed of where streams lie and when they begin." }),
+    runs: Flags.integer({
+      min: 1,
+      max: 20,
+      default: 1,
+      helpValue: "N",
+      summary: "Runs of each policy, with this seed and those after it, taken together.",
+    }),
     svg: Flags.string({ helpValue: "FILE", summary: "Write a plot of the latency of reads against streams." }),
   };
 
   async run() {
     const { flags } = await this.parse(BenchStorage);
     const { benchStorage, storagePlot } = await import("../../src/bench/index.ts");
-    const { depth, seconds, seed } = flags;
+    const { depth, seconds, seed, runs } = flags;
     const bench = benchStorage(
       {
         traces: flags.trace ?? [],
@@ -96,6 +109,7 @@ a disk and a solid-state device by themselves.`;
         utilisation: flags.utilisation ?? null,
         seconds,
         seed,
+        runs,
       },
       (progress) => this.progress.step({ phase: progress.what, ...progress }),
     );

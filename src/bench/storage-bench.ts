@@ -1,28 +1,18 @@
-import { basename } from "node:path";
-import { Random, StopcodeError } from "../binary/index.ts";
+import { StopcodeError } from "../binary/index.ts";
 import {
   CALIBRATION_STREAM,
   calibrate,
   calibrationDisk,
-  type Demand,
-  type DiskParameters,
   HardDisk,
-  inventedDemands,
-  type Pace,
   POLICIES,
   type Policy,
   type RunFigures,
-  randomGaps,
-  readBlockTrace,
   readDisk,
   type StreamParameters,
-  scaledGaps,
 } from "../storage/index.ts";
 import { type DeviceRate, deviceRates } from "./device-rates.ts";
 import { dispatchCost } from "./dispatch-cost.ts";
-
-/** Requests of the load that is made where no trace is given. */
-const INVENTED = 20_000;
+import { type NamedLoad, paceOf, storageLoads } from "./storage-load.ts";
 
 export interface StorageBenchOptions {
   /** Traces whose requests are the load, each by itself; none: a load is made. */
@@ -44,6 +34,8 @@ export interface StorageBenchOptions {
   /** Simulated seconds of each run. */
   readonly seconds: number;
   readonly seed: number;
+  /** Runs of each policy, with this seed and those after it, taken together. */
+  readonly runs: number;
 }
 
 /** One policy on one load. */
@@ -63,7 +55,7 @@ export interface StorageBench {
   readonly utilisation: number | null;
   readonly periods: readonly number[];
   readonly isVariable: boolean;
-  readonly seed: number;
+  readonly seeds: readonly number[];
   readonly runs: readonly PolicyFigure[];
   readonly devices: readonly DeviceRate[];
 }
@@ -73,13 +65,6 @@ export interface StorageBenchProgress {
   readonly done: number;
   readonly total: number;
   readonly secondsLeft: number | null;
-}
-
-interface NamedLoad {
-  readonly name: string;
-  readonly demands: readonly Demand[];
-  /** From the demand before, in any unit. */
-  readonly gaps: Float64Array;
 }
 
 /**
@@ -93,7 +78,7 @@ export function benchStorage(
   const policies = policiesOf(options.policies);
   const disk = options.disk === null ? calibrationDisk() : readDisk(options.disk);
   const { sectors } = new HardDisk(disk);
-  const loads = loadsOf(options, sectors);
+  const loads = storageLoads(options, sectors);
   const plan = loads.flatMap((load) =>
     options.streams.flatMap((streamCount) => policies.map((policy) => ({ load, streamCount, policy }))),
   );
@@ -121,6 +106,7 @@ export function benchStorage(
       demands: load.demands,
       pace: paces.get(load)!,
       seed: options.seed,
+      runs: options.runs,
       milliseconds: options.seconds * 1000,
     });
     return {
@@ -138,7 +124,7 @@ export function benchStorage(
     utilisation,
     periods,
     isVariable,
-    seed,
+    seeds: Array.from({ length: options.runs }, (_, run) => seed + run),
     runs,
     devices: deviceRates(disk),
   };
@@ -151,21 +137,6 @@ const streamsOf = (count: number, { periods, isVariable }: StorageBenchOptions):
     return { period, sectors: Math.max(1, Math.round(CALIBRATION_STREAM.sectors * share)), isVariable };
   });
 
-/** Throws `trace/no-times` where requests are to arrive in their own time and have none. */
-function paceOf(load: NamedLoad, { depth, utilisation, seed }: StorageBenchOptions, disk: DiskParameters): Pace {
-  if (utilisation === null) return { depth };
-  if (load.gaps.every((gap) => gap === 0))
-    throw new StopcodeError("trace/no-times", `all requests of ${load.name} arrive at once`, {
-      hint: "leave out --utilisation: the load then keeps --depth requests open",
-    });
-  const policy = POLICIES.find(({ name }) => name === "FCFS")!;
-  const { demands } = load;
-  const [streams, requests, milliseconds] = [[], demands.length, Number.POSITIVE_INFINITY];
-  const alone = calibrate({ disk, policy, streams, demands, pace: { depth: 1 }, seed, requests, milliseconds });
-  const service = 1000 / alone.iops;
-  return { gaps: scaledGaps(load.gaps, (service * 100) / utilisation) };
-}
-
 function policiesOf(names: readonly string[]): readonly Policy[] {
   if (names.length === 0) return POLICIES;
   return names.map((name) => {
@@ -174,22 +145,5 @@ function policiesOf(names: readonly string[]): readonly Policy[] {
     throw new StopcodeError("usage/no-policy", `there is no policy "${name}"`, {
       hint: `there are: ${POLICIES.map((one) => one.name).join(", ")}`,
     });
-  });
-}
-
-function loadsOf({ traces, seed }: StorageBenchOptions, sectors: number): NamedLoad[] {
-  if (traces.length === 0) {
-    const gaps = randomGaps(INVENTED, new Random(seed, "gaps"));
-    return [{ name: "made", demands: inventedDemands(sectors, INVENTED, seed), gaps }];
-  }
-  return traces.map((file) => {
-    const { requests } = readBlockTrace(file);
-    // A trace of a larger device comes around at this one's end.
-    const demands = requests.map(({ sector, sectors: length, write }) => {
-      const count = Math.min(length, sectors);
-      return { sector: sector % (sectors - count + 1), sectors: count, write };
-    });
-    const gaps = Float64Array.from(requests, ({ arrival }, at) => arrival - (requests[at - 1]?.arrival ?? arrival));
-    return { name: basename(file), demands, gaps };
   });
 }

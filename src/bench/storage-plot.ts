@@ -3,8 +3,9 @@ import type { StorageBench } from "./storage-bench.ts";
 const WIDTH = 860;
 const HEIGHT = 480;
 const FRAME = { left: 70, right: 220, top: 40, bottom: 50 } as const;
-/** Colours that are told apart by those who do not see all of them (Okabe and Ito 2008), then the same as dashes. */
+/** Colours that are told apart by those who do not see all of them (Okabe and Ito 2008), then the same as dashes, then as dots. */
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"] as const;
+const DASHES = ["", ' stroke-dasharray="6 4"', ' stroke-dasharray="2 3"'] as const;
 
 /** An SVG plot of the latency of reads (the 99th percentile, on a logarithmic scale) against streams, a line for each policy of the first load. */
 export function storagePlot(bench: StorageBench): string {
@@ -22,6 +23,7 @@ export function storagePlot(bench: StorageBench): string {
     FRAME.top +
     ((high - Math.log10(Math.max(milliseconds, 0.1))) / Math.max(1, high - low)) * (HEIGHT - FRAME.top - FRAME.bottom);
 
+  const pace = bench.utilisation === null ? `at depth ${bench.depth}` : `at ${bench.utilisation} % utilisation`;
   const rows = Array.from({ length: high - low + 1 }, (_, step) => 10 ** (low + step));
   const grid = rows.map(
     (row) =>
@@ -34,7 +36,7 @@ export function storagePlot(bench: StorageBench): string {
   );
   const lines = policies.flatMap((policy, index) => {
     const colour = COLOURS[index % COLOURS.length]!;
-    const dash = index < COLOURS.length ? "" : ' stroke-dasharray="6 4"';
+    const dash = DASHES[Math.floor(index / COLOURS.length) % DASHES.length]!;
     const points = runs
       .filter((run) => run.policy === policy)
       .toSorted((a, b) => a.streamCount - b.streamCount)
@@ -54,7 +56,7 @@ export function storagePlot(bench: StorageBench): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="white"/>`,
-    `<text x="${FRAME.left}" y="22" font-size="14">Latency of reads (99 %, ms) against streams: ${escaped(bench.disk)}, load ${escaped(load)} at depth ${bench.depth}</text>`,
+    `<text x="${FRAME.left}" y="22" font-size="14">Latency of reads (99 %, ms) against streams: ${escaped(bench.disk)}, load ${escaped(load)} ${pace}</text>`,
     ...grid,
     ...ticks,
     `<text x="${(FRAME.left + WIDTH - FRAME.right) / 2}" y="${HEIGHT - 10}" text-anchor="middle">streams; a hollow point missed deadlines</text>`,

@@ -1,26 +1,36 @@
 import type { PolicyFigure, StorageBench } from "../bench/index.ts";
 import { bold, columns, count, counted, dim, green, printable, red } from "./style.ts";
 
-const HEAD = [
-  "policy",
-  "missed",
-  "latest",
-  "requests/s",
-  "MB/s",
-  "reads: median",
-  "99 %",
-  "longest",
-  "writes: 99 %",
-  "longest",
-  "seek",
-  "turn",
-  "transfer",
-  "dispatch",
-  "host",
-];
-const NUMBERS = HEAD.flatMap((_, column) => (column === 0 ? [] : [column]));
+/** What a column says of a policy. */
+type Column = readonly [head: string, cell: (figure: PolicyFigure) => string];
 
-/** A table for each load and number of streams: deadlines, throughput, latencies, and what the policy costs the host. */
+/** Of deadlines, throughput and latencies. */
+const SERVICE: readonly Column[] = [
+  ["policy", ({ policy }) => printable(policy)],
+  ["missed", ({ streams }) => missed(streams)],
+  ["95 % interval", ({ streams: { missRatio } }) => (missRatio === null ? "" : interval(missRatio))],
+  ["latest", ({ streams }) => (streams.missed === 0 ? "" : milliseconds(streams.maximumTardiness))],
+  ["requests/s", ({ iops }) => iops.toFixed(1)],
+  ["MB/s", ({ megabytesPerSecond }) => megabytesPerSecond.toFixed(1)],
+  ["reads: median", ({ reads }) => milliseconds(reads.p50)],
+  ["99 %", ({ reads }) => milliseconds(reads.p99)],
+  ["longest", ({ reads }) => milliseconds(reads.most)],
+  ["writes: 99 %", ({ writes }) => milliseconds(writes.p99)],
+  ["longest", ({ writes }) => milliseconds(writes.most)],
+];
+
+/** Of order, the arm, and the host's time. */
+const CONDUCT: readonly Column[] = [
+  ["fairness", ({ streams: { fairness } }) => fairness?.toFixed(3) ?? ""],
+  ["queue", ({ queueDepth }) => queueDepth.toFixed(1)],
+  ["seek", ({ arm }) => percent(arm.seek)],
+  ["turn", ({ arm }) => percent(arm.rotation)],
+  ["transfer", ({ arm }) => percent(arm.transfer)],
+  ["dispatch", ({ dispatchMicroseconds }) => `${dispatchMicroseconds.toFixed(2)} us`],
+  ["host", ({ microsecondsPerRequest }) => `${microsecondsPerRequest.toFixed(1)} us`],
+];
+
+/** Two tables for each load and number of streams: what requests got, and how the policy went about it. */
 export function storageBenchScreen(bench: StorageBench): string {
   const groups = Map.groupBy(bench.runs, ({ load, streamCount }) => `${load}\n${streamCount}`);
   const tables = [...groups.values()].flatMap((runs) => {
@@ -29,46 +39,51 @@ export function storageBenchScreen(bench: StorageBench): string {
     return [
       "",
       `  ${bold(title)}`,
-      ...columns([HEAD.map(dim), ...runs.map(row)], NUMBERS).map((line) => `  ${line}`.trimEnd()),
+      ...table(runs, SERVICE),
+      "",
+      ...table(runs, [SERVICE[0]!, ...inversions(runs), ...CONDUCT]),
     ];
   });
   const rates = bench.devices.map(
     ({ device, requestsPerSecond }) => `${count(Math.round(requestsPerSecond))} on ${printable(device)}`,
   );
   const speed = dim(`  requests of 4 KiB that this host simulates in a second: ${rates.join(", ")}`);
-  return ["", `  ${printable(bench.disk)} · seed ${bench.seed}`, ...tables, "", speed, ""].join("\n");
+  return ["", `  ${printable(bench.disk)} · ${seeds(bench)}`, ...tables, "", speed, ""].join("\n");
 }
 
-function row({
-  policy,
-  streams,
-  iops,
-  megabytesPerSecond,
-  reads,
-  writes,
-  arm,
-  microsecondsPerRequest,
-  dispatchMicroseconds,
-}: PolicyFigure): string[] {
-  const share = streams.periods === 0 ? "" : `${((100 * streams.missed) / streams.periods).toFixed(1)} %`;
-  return [
-    printable(policy),
-    streams.missed === 0 ? green(share) : red(share),
-    streams.missed === 0 ? "" : milliseconds(streams.latest),
-    iops.toFixed(1),
-    megabytesPerSecond.toFixed(1),
-    milliseconds(reads.p50),
-    milliseconds(reads.p99),
-    milliseconds(reads.most),
-    milliseconds(writes.p99),
-    milliseconds(writes.most),
-    ...[arm.seek, arm.rotation, arm.transfer].map((part) => `${Math.round(100 * part)} %`),
-    `${dispatchMicroseconds.toFixed(2)} us`,
-    `${microsecondsPerRequest.toFixed(1)} us`,
-  ];
+function table(runs: readonly PolicyFigure[], shown: readonly Column[]): string[] {
+  const rows = [shown.map(([head]) => dim(head)), ...runs.map((run) => shown.map(([, cell]) => cell(run)))];
+  const numbers = shown.flatMap((_, column) => (column === 0 ? [] : [column]));
+  return columns(rows, numbers).map((line) => `  ${line}`.trimEnd());
 }
+
+/** A column for each kind of request but the lowest, which waits behind no lower one. */
+function inversions(runs: readonly PolicyFigure[]): Column[] {
+  const most = runs
+    .map(({ kinds }) => kinds)
+    .reduce((kinds, others) => (others.length > kinds.length ? others : kinds));
+  return most
+    .slice(0, -1)
+    .map(({ kind }, index) => [
+      `${index === 0 ? "inversion: " : ""}${kind}`,
+      ({ kinds }) => milliseconds(kinds.find((one) => one.kind === kind)?.inversion ?? 0),
+    ]);
+}
+
+function missed({ missed: misses, missRatio }: PolicyFigure["streams"]): string {
+  if (missRatio === null) return "";
+  return (misses === 0 ? green : red)(`${(100 * missRatio.ratio).toFixed(1)} %`);
+}
+
+const interval = ({ low, high }: { readonly low: number; readonly high: number }): string =>
+  `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)} %`;
+
+const seeds = ({ seeds: [first, ...others] }: StorageBench): string =>
+  others.length === 0 ? `seed ${first}` : `seeds ${first} to ${others.at(-1)}`;
 
 const pace = ({ depth, utilisation }: StorageBench): string =>
   utilisation === null ? `at depth ${depth}` : `at ${utilisation} % utilisation`;
+
+const percent = (share: number): string => `${Math.round(100 * share)} %`;
 
 const milliseconds = (time: number): string => `${count(Math.round(time))} ms`;

@@ -18,7 +18,7 @@ describe("bench storage", () => {
     );
     for (const run of runs) expect(run.reads.requests + run.writes.requests, run.policy).toBeGreaterThan(0);
     const [ours] = runs as [StorageBench["runs"][number]];
-    expect(ours.streams).toMatchObject({ missed: 0, latest: 0 });
+    expect(ours.streams).toMatchObject({ missed: 0, maximumTardiness: 0 });
     expect(Math.max(...runs.map(({ streams }) => streams.missed))).toBeGreaterThan(0);
   });
 
@@ -56,6 +56,7 @@ describe("bench storage", () => {
     expect(status).toBe(0);
     expect(stdout).toContain("beside load.trace at depth 32");
     const svg = readFileSync(plot, "utf8");
+    expect(svg).toContain("at depth 32");
     expect(svg.match(/<polyline/g)).toHaveLength(2);
     expect(svg.match(/<circle/g)).toHaveLength(4);
   });
@@ -76,6 +77,27 @@ describe("bench storage", () => {
       expect(rate, args.join(" ")).toBeLessThan(1.05);
     }
     expect(run(...mixed, "--variable-rate").arm).not.toEqual(run(...mixed).arm);
+  });
+
+  it("says of each policy how sure its misses are, whom they hit, who waited behind whom, and how many", () => {
+    const args = ["--streams", "24", "--only", "FCFS", "--only", "EDF", "--runs", "3"];
+    const { runs, seeds } = stopcodeJson<StorageBench>([...SHORT, ...args], home);
+    expect(seeds).toEqual([1, 2, 3]);
+    const [arrival, deadline] = runs as [StorageBench["runs"][number], StorageBench["runs"][number]];
+    for (const { streams, kinds, queueDepth, seconds } of runs) {
+      const { ratio, low, high } = streams.missRatio!;
+      expect(seconds).toBeGreaterThan(14.9);
+      expect(ratio).toBeCloseTo(streams.missed / streams.periods, 9);
+      expect(low).toBeLessThanOrEqual(ratio);
+      expect(high).toBeGreaterThan(ratio);
+      expect(kinds.map(({ kind }) => kind)).toEqual(["periodic", "normal"]);
+      // The load keeps 32 requests open.
+      expect(queueDepth).toBeGreaterThan(32);
+    }
+    expect(arrival.streams.missRatio!.low).toBeGreaterThan(deadline.streams.missRatio!.high);
+    expect(arrival.streams.fairness).toBeLessThan(1);
+    expect(arrival.kinds[0]!.inversion).toBeGreaterThan(10 * deadline.kinds[0]!.inversion);
+    expect(arrival.kinds[1]!.inversion).toBe(0);
   });
 
   it("says what the arm does: by position, a request takes less of its moves and turns", () => {
@@ -125,6 +147,7 @@ describe("bench storage", () => {
     [["--trace", "/nowhere.trace"], 4, "check the name"],
     [["--disk", "/nowhere.parv"], 3, "name a DiskSim"],
     [["--depth", "0"], 2, ""],
+    [["--runs", "21"], 2, "--runs"],
   ] as const)("refuses %j with exit code %i", (args, status, hint) => {
     const refused = stopcode([...SHORT, ...args], home);
     expect(refused.status).toBe(status);

@@ -7,12 +7,13 @@ import { Numbers } from "./load.ts";
 import { Meter, type RunFigures } from "./load-figures.ts";
 import { OpenLoop } from "./open-loop.ts";
 import { PeriodicStreams, type StreamParameters } from "./periodic-streams.ts";
+import { QueueMeter } from "./queue-meter.ts";
 import { simulate } from "./simulate.ts";
 
 /** How a load comes: it keeps so many requests open, or each arrives after its gap (milliseconds) whatever waits. */
 export type Pace = { readonly depth: number } | { readonly gaps: Float64Array };
 
-/** One run of one policy: streams beside a load. */
+/** Runs of one policy: streams beside a load. */
 export interface Calibration {
   readonly disk: DiskParameters;
   readonly policy: Policy;
@@ -20,7 +21,9 @@ export interface Calibration {
   readonly demands: readonly Demand[];
   readonly pace: Pace;
   readonly seed: number;
-  /** It ends after so many aperiodic requests, or periods of streams, or milliseconds. */
+  /** With this seed and those after it; one, where it is not said. */
+  readonly runs?: number;
+  /** Each ends after so many aperiodic requests, or periods of streams, or milliseconds. */
   readonly requests?: number;
   readonly periods?: number;
   readonly milliseconds: number;
@@ -30,9 +33,17 @@ export interface Calibration {
 const LOAD = 1_000_000;
 
 export function calibrate(calibration: Calibration): RunFigures {
-  const { policy, streams, demands, pace, seed, requests, periods, milliseconds } = calibration;
+  const meter = new Meter();
+  const { seed, runs = 1 } = calibration;
+  for (let run = 0; run < runs; run++) calibrateOnce(calibration, seed + run, meter);
+  return meter.figures();
+}
+
+function calibrateOnce(calibration: Calibration, seed: number, meter: Meter): void {
+  const { policy, streams, demands, pace, milliseconds } = calibration;
+  const { requests = Number.POSITIVE_INFINITY, periods = Number.POSITIVE_INFINITY } = calibration;
   const disk = new HardDisk(calibration.disk);
-  const scheduler = policy.create(disk);
+  const queue = new QueueMeter(policy.create(disk));
   const random = new Random(seed, "calibration");
   const numbers = new Numbers();
   const loads = [
@@ -41,15 +52,13 @@ export function calibrate(calibration: Calibration): RunFigures {
       ? new ClosedLoop(demands, pace.depth, LOAD, "normal", numbers, random.below(demands.length))
       : new OpenLoop(demands, pace.gaps, LOAD, "normal", numbers, random.below(demands.length)),
   ];
-  const meter = new Meter();
+  const [lastRequest, lastPeriod] = [meter.aperiodic + requests, meter.periods + periods];
   const begun = performance.now();
-  const end = simulate(disk, scheduler, loads, milliseconds, (completion) => {
+  const end = simulate(disk, queue, loads, milliseconds, (completion) => {
     meter.observe(completion);
-    return (
-      meter.aperiodic < (requests ?? Number.POSITIVE_INFINITY) && meter.periods < (periods ?? Number.POSITIVE_INFINITY)
-    );
+    return meter.aperiodic < lastRequest && meter.periods < lastPeriod;
   });
-  return meter.figures(end, performance.now() - begun, disk.spent);
+  meter.endRun(end, performance.now() - begun, queue, disk.spent);
 }
 
 /** A stream of 2.1 Mbit/s: 128 KiB every half second (storage.md B2). */

@@ -6,6 +6,8 @@ export interface Demand {
   readonly sector: number;
   readonly sectors: number;
   readonly write: boolean;
+  /** Its own, where it is not its load's. */
+  readonly class?: RequestClass;
 }
 
 /** As many requests at once as its depth: when one is done, the next of the list arrives. The list is played again from its beginning. */
@@ -40,7 +42,7 @@ export class ClosedLoop implements Load {
 
   take(): BlockRequest {
     this.#open--;
-    const { sector, sectors, write } = this.#demands[this.#at]!;
+    const { sector, sectors, write, class: own } = this.#demands[this.#at]!;
     this.#at = this.#at + 1 === this.#demands.length ? 0 : this.#at + 1;
     return {
       id: this.#numbers.next(),
@@ -49,7 +51,7 @@ export class ClosedLoop implements Load {
       write,
       arrival: this.#now,
       owner: this.#owner,
-      class: this.#class,
+      class: own ?? this.#class,
       deadline: Number.POSITIVE_INFINITY,
     };
   }

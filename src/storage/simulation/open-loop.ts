@@ -36,7 +36,7 @@ export class OpenLoop implements Load {
   }
 
   take(): BlockRequest {
-    const { sector, sectors, write } = this.#demands[this.#at]!;
+    const { sector, sectors, write, class: own } = this.#demands[this.#at]!;
     const arrival = this.#next;
     this.#at = this.#at + 1 === this.#demands.length ? 0 : this.#at + 1;
     this.#next = arrival + this.#gaps[this.#at]!;
@@ -47,7 +47,7 @@ export class OpenLoop implements Load {
       write,
       arrival,
       owner: this.#owner,
-      class: this.#class,
+      class: own ?? this.#class,
       deadline: Number.POSITIVE_INFINITY,
     };
   }

@@ -5,6 +5,7 @@ import { StopcodeError } from "../../../src/binary/index.ts";
 import { readBlockTrace } from "../../../src/storage/index.ts";
 import { sharedData, withPeers } from "../../peers.ts";
 import { temporaryFolder } from "../../stopcode.ts";
+import { srt } from "./hp-srt.ts";
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
@@ -36,14 +37,6 @@ function vscsi(
     view.setBigUint64(index * 32 + 24, BigInt(microseconds), true);
   }
   return new Uint8Array(view.buffer);
-}
-
-function srt(device: number, flags: number): Uint8Array {
-  const header = `$$TR_IOREC-1.3\ndisks = {\n 0 -> {\n disktype = hp335h,\n sections = {\n 8 -> {\n "/",\n },\n 14 -> {\n "<swap>",\n }\n }\n }\n};\n\f`;
-  const view = new DataView(new ArrayBuffer(56));
-  for (const [index, word] of [56, 0x40001, 7, 500_000, 0, 0, 8192, 25, device, 4, 0, flags, 0, 0].entries())
-    view.setInt32(index * 4, word);
-  return Buffer.concat([Buffer.from(header, "latin1"), new Uint8Array(view.buffer)]);
 }
 
 const read = { write: false, device: 0, isSwap: false };
@@ -140,8 +133,12 @@ describe("traces of block requests", () => {
         { ...read, arrival: 2.5, sector: 2 ** 33, sectors: 1, write: true },
       ],
     ],
-    ["HP srt", srt(0x0800_0008, 1), [{ ...read, arrival: 0, sector: 50, sectors: 16 }]],
-    ["HP srt", srt(0x0800_000e, 0), [{ ...read, arrival: 0, sector: 50, sectors: 16, write: true, isSwap: true }]],
+    ["HP srt", srt([{ device: 0x0800_0008, flags: 1 }]), [{ ...read, arrival: 0, sector: 50, sectors: 16 }]],
+    [
+      "HP srt",
+      srt([{ device: 0x0800_000e, flags: 0 }]),
+      [{ ...read, arrival: 0, sector: 50, sectors: 16, write: true, isSwap: true }],
+    ],
   ] as const)("of format %s are known by what is in them, and read", (format, content, requests) => {
     const trace = readBlockTrace(fileOf(content));
     expect(trace.format).toBe(format);
@@ -167,8 +164,8 @@ describe("traces of block requests", () => {
     ],
     [
       "trace/record",
-      srt(8, 1).map((byte, at, { length }) => (at === length - 53 ? 57 : byte)),
-      { offset: srt(8, 1).length - 56 },
+      srt([{ device: 8, flags: 1 }]).map((byte, at, { length }) => (at === length - 53 ? 57 : byte)),
+      { offset: srt([{ device: 8, flags: 1 }]).length - 56 },
     ],
     ["trace/packed", gzipSync("1.0 0 1 1 1\n").subarray(0, 20), {}],
   ] as const)("are refused with %s where they are damaged", (code, content, where) => {

@@ -1,0 +1,81 @@
+import { stripVTControlCharacters } from "node:util";
+import { describe, expect, it } from "vitest";
+import type { PolicyFigure, StorageBench } from "../../src/bench/index.ts";
+import type { KindFigures } from "../../src/storage/index.ts";
+import { storageBenchScreen } from "../../src/terminal/index.ts";
+
+const LATENCY = { requests: 1000, mean: 99_999, p50: 9_999, p99: 99_999, p999: 99_999, most: 99_999 };
+const kind = (name: KindFigures["kind"], inversion: number): KindFigures => ({ kind: name, ...LATENCY, inversion });
+
+/** As wide as figures become in a minute of a disk with far more to do than it can. */
+const overloaded: PolicyFigure = {
+  policy: "rounds by position",
+  load: "cloudPhysicsIO.vscsi",
+  streamCount: 45,
+  iops: 1234.5,
+  megabytesPerSecond: 123.4,
+  reads: LATENCY,
+  writes: LATENCY,
+  kinds: [kind("periodic", 12_345), kind("critical", 2_345), kind("normal", 0)],
+  streams: {
+    periods: 3,
+    missed: 3,
+    missRatio: { ratio: 1, low: 0.9985, high: 1 },
+    maximumTardiness: 54_321,
+    fairness: null,
+    megabytesPerSecond: 11.8,
+  },
+  queueDepth: 5288.8,
+  arm: { seek: 0.63, rotation: 0.29, transfer: 0.05 },
+  seconds: 60,
+  microsecondsPerRequest: 224.1,
+  dispatchMicroseconds: 71.04,
+};
+const calm: PolicyFigure = {
+  ...overloaded,
+  policy: "EDF",
+  kinds: [kind("periodic", 3), kind("normal", 0)],
+  streams: { ...overloaded.streams, missed: 0, missRatio: { ratio: 0, low: 0, high: 0.0032 }, fairness: 0.5 },
+};
+
+const linesOf = (bench: Partial<StorageBench>) =>
+  storageBenchScreen({
+    disk: "calibration disk",
+    depth: 128,
+    utilisation: null,
+    periods: [100, 250, 500],
+    isVariable: true,
+    seeds: [7],
+    runs: [overloaded, calm],
+    devices: [],
+    ...bench,
+  })
+    .split("\n")
+    .map(stripVTControlCharacters);
+
+describe("the screen of bench storage", () => {
+  it("has no line wider than 140 columns", () => {
+    for (const line of linesOf({})) expect(line.length, line).toBeLessThanOrEqual(140);
+  });
+
+  it("has misses with their interval, and how late the latest was where there are any", () => {
+    const lines = linesOf({});
+    expect(lines.find((line) => line.includes("rounds by position"))).toMatch(
+      / 100\.0 % +99\.9 to 100\.0 % +54,321 ms /,
+    );
+    expect(lines.find((line) => line.includes("EDF"))).toMatch(/ 0\.0 % +0\.0 to 0\.3 % +1234\.5 /);
+  });
+
+  it("has inversions of all kinds that came but the lowest, fairness where there is one, and the queue", () => {
+    const lines = linesOf({});
+    const head = lines.findIndex((line) => line.includes("inversion"));
+    expect(lines[head]).toMatch(/inversion: periodic +critical +fairness +queue/);
+    expect(lines[head + 1]).toMatch(/^ +rounds by position +12,345 ms +2,345 ms +5288\.8 /);
+    expect(lines[head + 2]).toMatch(/^ +EDF +3 ms +0 ms +0\.500 +5288\.8 /);
+  });
+
+  it("names the seeds", () => {
+    expect(linesOf({})[1]).toContain("seed 7");
+    expect(linesOf({ seeds: [1, 2, 3] })[1]).toContain("seeds 1 to 3");
+  });
+});
