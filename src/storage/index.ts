@@ -9,6 +9,7 @@ export * from "./page-file/page-file.ts";
 export * from "./request.ts";
 export * from "./scheduler.ts";
 export * from "./schedulers/admission.ts";
+export * from "./schedulers/bfq-like.ts";
 export * from "./schedulers/cascaded-curves.ts";
 export * from "./schedulers/class-slots.ts";
 export * from "./schedulers/continuous-media.ts";

@@ -1,4 +1,3 @@
-import type { PositionedDevice } from "../device.ts";
 import type { BlockRequest } from "../request.ts";
 import type { Scheduler } from "../scheduler.ts";
 
@@ -131,96 +130,6 @@ export class KyberLike implements Scheduler {
     }
     this.#batch++;
     return queue.shift()!;
-  }
-
-  completed(): void {}
-}
-
-/** Sectors that an owner may have before another's turn. */
-const BUDGET = 4096;
-/** A soft real-time owner's weight against another's. */
-const RAISED = 30;
-
-/** An owner's requests, and its place in the virtual time of B-WF2Q+. */
-class Owner {
-  readonly waiting: BlockRequest[] = [];
-  readonly weight: number;
-  start = 0;
-  finish = 0;
-
-  constructor(weight: number) {
-    this.weight = weight;
-  }
-}
-
-/**
- * Like Linux's BFQ: owners take turns by virtual finish times, each for a budget of sectors in order of sectors, and streams have raised
- * weight. Without its idling, since no owner here waits for its last request before the next.
- */
-export class BfqLike implements Scheduler {
-  readonly name = "BFQ-like";
-  readonly wakeAt = Number.POSITIVE_INFINITY;
-  readonly #device: PositionedDevice;
-  readonly #owners = new Map<number, Owner>();
-  #serving: Owner | null = null;
-  #budget = 0;
-  #virtual = 0;
-  #size = 0;
-  #at = 0;
-
-  constructor(device: PositionedDevice) {
-    this.#device = device;
-  }
-
-  get size(): number {
-    return this.#size;
-  }
-
-  add(request: BlockRequest): void {
-    const raised = request.deadline !== Number.POSITIVE_INFINITY;
-    const owner = this.#owners.get(request.owner) ?? new Owner(raised ? RAISED : 1);
-    this.#owners.set(request.owner, owner);
-    if (owner.waiting.length === 0 && owner !== this.#serving) {
-      owner.start = Math.max(this.#virtual, owner.finish);
-      owner.finish = owner.start + BUDGET / owner.weight;
-    }
-    owner.waiting.push(request);
-    this.#size++;
-  }
-
-  take(): BlockRequest | null {
-    if (this.#size === 0) return null;
-    if (this.#serving === null || this.#budget <= 0 || this.#serving.waiting.length === 0) this.#choose();
-    const { waiting } = this.#serving!;
-    let next = 0;
-    let least = Number.POSITIVE_INFINITY;
-    for (const [index, { sector }] of waiting.entries()) {
-      const way = sector >= this.#at ? sector - this.#at : sector - this.#at + this.#device.sectors;
-      if (way >= least) continue;
-      least = way;
-      next = index;
-    }
-    const [request] = waiting.splice(next, 1) as [BlockRequest];
-    this.#size--;
-    this.#budget -= request.sectors;
-    this.#at = request.sector + request.sectors;
-    return request;
-  }
-
-  #choose(): void {
-    const last = this.#serving;
-    if (last !== null) {
-      const used = BUDGET - Math.max(0, this.#budget);
-      last.finish = last.start + used / last.weight;
-      this.#virtual += used;
-      last.start = last.finish;
-      last.finish = last.start + BUDGET / last.weight;
-    }
-    let chosen: Owner | null = null;
-    for (const owner of this.#owners.values())
-      if (owner.waiting.length > 0 && (chosen === null || owner.finish < chosen.finish)) chosen = owner;
-    this.#serving = chosen;
-    this.#budget = BUDGET;
   }
 
   completed(): void {}

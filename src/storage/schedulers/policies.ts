@@ -1,10 +1,11 @@
 import type { PositionedDevice } from "../device.ts";
 import type { Scheduler } from "../scheduler.ts";
+import { BfqLike } from "./bfq-like.ts";
 import { cascadedCurves } from "./cascaded-curves.ts";
 import { CelloLike } from "./cello-like.ts";
 import { ContinuousMedia } from "./continuous-media.ts";
 import { textbookSchedulers } from "./cost-based.ts";
-import { BfqLike, KyberLike, MqDeadline } from "./linux.ts";
+import { KyberLike, MqDeadline } from "./linux.ts";
 import { Rounds } from "./rounds.ts";
 import { roundSize, serviceBound } from "./service-bound.ts";
 import { VScan } from "./v-scan.ts";
