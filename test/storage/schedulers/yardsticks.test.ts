@@ -1,6 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { Random } from "../../../src/binary/index.ts";
-import { type BlockRequest, calibrationDisk, HardDisk, POLICIES } from "../../../src/storage/index.ts";
+import {
+  type BlockRequest,
+  CALIBRATION_STREAM,
+  calibrate,
+  calibrationDisk,
+  HardDisk,
+  inventedDemands,
+  POLICIES,
+} from "../../../src/storage/index.ts";
 import { request } from "../request.ts";
 
 const CYLINDER = 12 * 1057;
@@ -167,4 +175,25 @@ describe("what is like Cello", () => {
     }
     expect(spent.reads / (spent.reads + spent.writes)).toBeCloseTo(0.6, 1);
   });
+});
+
+describe("the yardsticks that look at deadlines", () => {
+  // As EDF, SCAN-EDF and rounds do in storage.md B2.
+  it.each(["EDF", "SCAN-EDF", "BFQ-like", "Cello-like", "Cascaded-SFC-like", "rounds", "rounds by position"])(
+    "%s misses none of 28 streams on the calibration load",
+    (name) => {
+      const disk = calibrationDisk();
+      const { streams } = calibrate({
+        disk,
+        policy: POLICIES.find((policy) => policy.name === name)!,
+        streams: Array(28).fill(CALIBRATION_STREAM),
+        demands: inventedDemands(disk.sectors, 2_000, 1),
+        pace: { depth: 32 },
+        seed: 1,
+        milliseconds: 30_000,
+      });
+      expect(streams.periods).toBeGreaterThan(28 * 58);
+      expect(streams.missed).toBe(0);
+    },
+  );
 });
