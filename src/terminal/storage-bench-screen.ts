@@ -76,7 +76,7 @@ function missed({ missed: misses, missRatio }: PolicyFigure["streams"]): string 
 }
 
 const interval = ({ low, high }: { readonly low: number; readonly high: number }): string =>
-  `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)} %`;
+  `${(100 * low).toFixed(2)} to ${(100 * high).toFixed(2)} %`;
 
 const seeds = ({ seeds: [first, ...others] }: StorageBench): string =>
   others.length === 0 ? `seed ${first}` : `seeds ${first} to ${others.at(-1)}`;
