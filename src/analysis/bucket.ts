@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type Facts, type Frame, SURE_FRAMES } from "./facts.ts";
 
 /** Bumped whenever the same crash would get another id: buckets of different versions cannot be compared. */
-const VERSION = 1;
+const VERSION = 2;
 const FRAMES = 3;
 
 /** Functions that take part in every crash and so tell nothing: reporting, unwinding, traps, waiting. */

@@ -63,6 +63,20 @@ export const stopCodeFact = z.strictObject({
   ),
 });
 
+/** A request to a device (IRP) that a stop code says a driver has kept for too long. */
+export const requestFact = z.strictObject({
+  address: hexText,
+  /** What is wanted, by its name in Microsoft's headers: IRP_MN_SET_POWER. */
+  kind: maybe(z.string()),
+  /** The power state that is wanted: S0 to S5 of the system, D0 to D3 of the device. */
+  state: maybe(z.string()),
+  /** Address of the device object whose driver has it. */
+  device: maybe(hexText),
+  driver: maybe(z.strictObject({ name: maybe(z.string()), module: maybe(z.string()) })),
+  /** Drivers that had it before and handed it down, the highest first. */
+  passedBy: z.array(z.string()),
+});
+
 export const processFact = z.strictObject({
   pid: z.number(),
   tgid: maybe(z.number()),
@@ -196,6 +210,7 @@ export const facts = z.strictObject({
       /** True when the kernel stopped the machine; false for a dump of a running one. */
       panicked: maybe(z.boolean()),
       stopCode: maybe(stopCodeFact),
+      request: maybe(requestFact),
       exception: maybe(
         z.strictObject({ code: hexText, name: maybe(z.string()), address: maybe(hexText), text: maybe(z.string()) }),
       ),

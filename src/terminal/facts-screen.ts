@@ -2,6 +2,8 @@ import type { Facts, Frame } from "../analysis/index.ts";
 import { auditLines, hypervisorInventory } from "./hypervisor-lines.ts";
 import { bold, columns, count, counted, dim, duration, printable, red, wrap } from "./style.ts";
 
+type Crash = NonNullable<Facts["crash"]>;
+
 const FRAMES_SHOWN = 16;
 
 const FAMILIES = {
@@ -65,6 +67,11 @@ const stackLines = (stack: readonly Frame[]): string[] => {
   return [...columns(shown), ...(more > 0 ? [dim(`and ${counted(more, "more frame")}: see --json`)] : [])];
 };
 
+const requestLines = ({ kind, state, driver, passedBy }: NonNullable<Crash["request"]>): string[] => [
+  `${kind ?? "a request"}${state ? ` to ${state}` : ""}, with ${driver?.module ?? driver?.name ?? "a driver that cannot be read"}`,
+  ...(passedBy.length > 0 ? [`handed down by ${passedBy.join(", ")}`] : []),
+];
+
 const titleText = (facts: Facts): string => {
   const crash = facts.crash;
   const code = crash?.stopCode;
@@ -99,6 +106,7 @@ export function factsScreen(facts: Facts): string {
     ]);
     lines.push(...block("told", columns(parameters)), "");
   }
+  if (crash?.request) lines.push(...block("request", requestLines(crash.request).map(printable)), "");
   const checks = facts.checks?.systemPtes;
   if (checks) {
     const users = checks.users.slice(0, 5).map((user) => {

@@ -42,7 +42,10 @@ export async function untilItStops(host: EmulatedHost): Promise<Exclude<HostEven
   }
 }
 
-export async function crashed(rest: string, options: EmulatedHostOptions & { systemPtes?: number } = {}) {
+export async function crashed(
+  rest: string,
+  options: EmulatedHostOptions & { systemPtes?: number; duration?: string } = {},
+) {
   const host = new EmulatedHost(labScenario(rest, options), options);
   const event = await untilItStops(host);
   if (event.kind !== "crashed") throw new Error("the guest did not stop");

@@ -153,6 +153,13 @@ describe("a scenario with a mistake is refused with its place and a hint", () =>
       line: 12,
     },
     {
+      what: "a device to sleep that there is not",
+      text: `${GOOD}      - { name: idle.sys, behaviour: idle-power-down, options: { device: pump.sys } }\n`,
+      code: "scenario/unknown-driver",
+      line: 12,
+      message: "no driver pump.sys with a device",
+    },
+    {
       what: "a private process without an owner",
       text: GOOD.replace("    drivers:", "    processes: [{ name: a.exe, private: true }]\n    drivers:"),
       code: "scenario/no-owner",

@@ -14,6 +14,7 @@ interface Run {
       readonly rule: string;
       readonly verdict: string;
       readonly culprit: { readonly kind: string; readonly name: string };
+      readonly bystander: { readonly name: string } | null;
     }[];
     readonly selfDump: { readonly bytes: number; readonly seconds: number; readonly failure: string | null } | null;
   }[];
@@ -31,6 +32,7 @@ describe("a machine whose storage fails", () => {
     ["disk-timeout", "0x7a", "page-file-disk-unreachable", "probable", { kind: "hardware", name: "disk" }],
     ["storage-driver-crash", "0xd1", "driver-bad-address", "probable", { kind: "driver", name: "lanestor.sys" }],
     ["storage-driver-hang", "0x133", "driver-endless-dpc", "probable", { kind: "driver", name: "lanestor.sys" }],
+    ["storage-driver-power", "0x9f", "driver-blocks-power-irp", "probable", { kind: "driver", name: "lanestor.sys" }],
   ] as const)("%s stops with %s, and is diagnosed by %s", (scenario, stopCode, rule, verdict, culprit) => {
     const { boots } = run(scenario);
     expect(boots).toHaveLength(1);
@@ -79,6 +81,16 @@ describe("a machine whose storage fails", () => {
     // What of a dump goes to that disk has not been written.
     expect(storage.counters).toMatchObject({ dumpBytes: 0 });
     expect(storage.counters.dumpBytesLost).toBeGreaterThan(0);
+  });
+
+  it("names the driver that has the power request for every seed, and neither the one that waits nor the bus", () => {
+    for (const seed of ["1", "2", "3", "4"]) {
+      const [{ crash, findings }] = run("storage-driver-power", "--seed", seed).boots as [Run["boots"][number]];
+      expect([crash.stopCode, crash.parameters[0]]).toEqual(["0x9f", "0x3"]);
+      expect(findings.map(({ culprit, bystander }) => [culprit.name, bystander?.name])).toEqual([
+        ["lanestor.sys", "idlewatch.sys"],
+      ]);
+    }
   });
 
   it("is the same again for the same seed, and diagnosed alike for others", () => {

@@ -1,6 +1,7 @@
 import { hex, type Registers, StopcodeError } from "../../binary/index.ts";
 import type { Dump } from "../../dumpfile/index.ts";
 import type { Facts, Frame } from "../facts.ts";
+import { blockedRequest } from "./blocked-request.ts";
 import { exceptionStatus, failedInstruction, irqlOf, namedDriver, stopCodeFact } from "./bug-check.ts";
 import { checkFacts } from "./check-records.ts";
 import { type ExceptionRecord, exceptionContext, exceptionRecord, frameOf, headerContext } from "./contexts.ts";
@@ -107,11 +108,13 @@ function crashFact(
   const address = record?.address ?? (stopCode && failedInstruction(stopCode));
   const thread = processor?.thread ?? null;
   const process = processAt(kernel, processOfThread(kernel, thread));
+  const request = blockedRequest(kernel, modules);
   return {
     title: panicked ? (stopCodeName(stopCode.code) ?? `stop code ${hex(stopCode.code)}`) : null,
     alternativeTitles: panicked ? otherTitles(stopCode.code) : [],
     panicked,
     stopCode: stopCode && stopCodeFact(kernel, modules, stopCode),
+    request,
     exception: exceptionFact(kernel, modules, record),
     processor: processor?.index ?? null,
     process: process && { name: process.name, pid: process.pid },
@@ -119,7 +122,7 @@ function crashFact(
     irql: stopCode && irqlOf(stopCode),
     address: address === null ? null : hex(address),
     function: address === null ? null : placeOf(address, modules).function,
-    module: culpritModule(kernel, modules, unloaded, address, record),
+    module: culpritModule(kernel, modules, unloaded, address, record) ?? requestModule(request),
     stack: start ? stackFact(kernel, modules, start, thread, record) : [],
     registers: start && registerFact(start),
   };
@@ -166,6 +169,12 @@ function culpritModule(
   }
   const named = kernel.stopCode && namedDriver(kernel, kernel.stopCode);
   return named && { name: named.name, offset: null, via: `stop code parameter ${named.parameter}` };
+}
+
+/** The module of the driver that has a blocked request. */
+function requestModule(request: Crash["request"]): Crash["module"] {
+  const name = request?.driver?.module;
+  return name ? { name, offset: null, via: "blocked request" } : null;
 }
 
 function stackFact(

@@ -8,6 +8,7 @@ export * from "./dump-header.ts";
 export * from "./exception-record.ts";
 export { windowsFullDump } from "./full-writer.ts";
 export { readHeader as readWindowsHeader } from "./header-reader.ts";
+export * from "./io-objects.ts";
 export * from "./kernel-objects.ts";
 export * from "./loader-entry.ts";
 export * from "./nt-list.ts";

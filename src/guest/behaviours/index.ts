@@ -1,7 +1,9 @@
 import { z } from "zod";
 import type { DriverFile } from "../drivers/driver.ts";
 import { endlessDpc } from "./endless-dpc.ts";
+import { idlePowerDown } from "./idle-power-down.ts";
 import { leakSystemPtes } from "./leak-system-ptes.ts";
+import { lostPowerIrp } from "./lost-power-irp.ts";
 import { mapAndUnmap } from "./map-and-unmap.ts";
 import { nullDereference } from "./null-dereference.ts";
 import { pageableTable } from "./pageable-table.ts";
@@ -18,6 +20,16 @@ export const driver = z.discriminatedUnion("behaviour", [
     name,
     behaviour: z.literal(endlessDpc.name).meta({ description: endlessDpc.summary }),
     options: endlessDpc.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(idlePowerDown.name).meta({ description: idlePowerDown.summary }),
+    options: idlePowerDown.options,
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(lostPowerIrp.name).meta({ description: lostPowerIrp.summary }),
+    options: lostPowerIrp.options.prefault({}),
   }),
   z.strictObject({
     name,
@@ -53,6 +65,10 @@ export function driverFile(choice: DriverChoice): DriverFile {
   switch (choice.behaviour) {
     case "endless-dpc":
       return { name: choice.name, program: endlessDpc.program(choice.options) };
+    case "idle-power-down":
+      return { name: choice.name, program: idlePowerDown.program(choice.options) };
+    case "lost-power-irp":
+      return { name: choice.name, program: lostPowerIrp.program(choice.options) };
     case "leak-system-ptes":
       return { name: choice.name, program: leakSystemPtes.program(choice.options) };
     case "null-dereference":

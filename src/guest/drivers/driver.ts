@@ -21,6 +21,11 @@ export interface Driver {
 export interface DriverProgram {
   /** Without DriverEntry, which every driver has. */
   readonly functions: readonly FunctionDeclaration[];
+  /** What it does with a power request that comes to one of its devices. */
+  readonly power?: {
+    readonly function: string;
+    readonly body: (driver: Driver, thread: Thread, device: bigint, request: bigint) => void;
+  };
   /** The routine of its worker thread, whose function is called `worker`. */
   readonly worker: { readonly function: string; readonly routine: (driver: Driver, thread: Thread) => Routine };
 }

@@ -89,13 +89,20 @@ function loadDriver(kernel: Kernel, services: Services, thread: Thread, file: Dr
   kernel.modules.add(image);
   kernel.print(`driver ${file.name} loaded at 0x${image.base.toString(16)}`);
   const driver = driverFor(file.name, image, services, new Random(seed, `driver ${file.name}`), kernel);
-  const device = kernel.allocate(0x150, "Driv");
-  thread.call(kernel.images.find("nt!IopLoadDriver"), [device], () => {
+  const { devices } = kernel;
+  const object = devices.driverOf(image);
+  const { power } = program;
+  if (power)
+    devices.registerPower(object, {
+      function: driver.function(power.function),
+      body: (own, device, request) => power.body(driver, own, device, request),
+    });
+  thread.call(kernel.images.find("nt!IopLoadDriver"), [object], () => {
     thread.call(
       driver.function("DriverEntry"),
-      [device],
+      [object],
       () => {
-        services.ioCreateDevice(thread);
+        services.ioCreateDevice(thread, object);
         const { worker } = program;
         services.psCreateSystemThread(thread, driver.function(worker.function), (own) => worker.routine(driver, own));
       },
@@ -121,6 +128,6 @@ const idleImage = (name: string): ImageDeclaration => ({
   name,
   functions: [
     declare("DriverEntry", { saves: ["rbx"], locals: 0x20 }),
-    declare("DispatchRequest", { saves: ["rbx", "rsi"], locals: 0x40 }),
+    declare("DispatchRequest", { saves: ["rbx", "rsi"], locals: 0x40 }, call("nt!IofCompleteRequest")),
   ],
 });

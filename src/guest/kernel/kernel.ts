@@ -8,6 +8,8 @@ import {
 } from "../../dumpfile/index.ts";
 import type { GuestPhysicalMemory, Partition } from "../../hypervisor/index.ts";
 import { CheckRecords } from "../checks/check-records.ts";
+import { DeviceStacks } from "../drivers/device-stacks.ts";
+import { PowerRequests } from "../drivers/power-requests.ts";
 import { GuestStopped, publishRegisters } from "../faults/bug-check.ts";
 import type { SectionAccess } from "../image/image-declaration.ts";
 import { Images, type LoadedImage } from "../image/loaded-image.ts";
@@ -83,6 +85,8 @@ export class Kernel {
   crashDump: CrashDumpStack | null = null;
   readonly checks: CheckRecords;
   readonly modules: ModuleList;
+  readonly devices: DeviceStacks;
+  readonly power: PowerRequests;
   readonly processes: ProcessTable;
   readonly processors: readonly Processor[];
   readonly dispatcher: Dispatcher;
@@ -148,6 +152,8 @@ export class Kernel {
       (bytes) => this.nonPagedPool.allocatePages(Math.ceil(bytes / PAGE_SIZE)),
     );
     this.modules = new ModuleList(this);
+    this.devices = new DeviceStacks(this);
+    this.power = new PowerRequests(this);
     this.processes = new ProcessTable(this);
     this.processors = this.processes.startProcessors(partition.processors);
     this.dispatcher = new Dispatcher(this.clock, this.memory, this.processors);

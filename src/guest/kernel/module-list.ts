@@ -47,6 +47,11 @@ export class ModuleList {
     this.#entries.set(image, entry);
   }
 
+  /** Address of a loaded image's entry. */
+  entryOf(image: LoadedImage): bigint {
+    return this.#entries.get(image)!;
+  }
+
   /** Takes a driver off the list and remembers it among the unloaded ones. */
   remove(image: LoadedImage): void {
     const { memory, variable } = {

@@ -87,12 +87,27 @@ const faults = [
 const interrupts = [
   declare("KeInsertQueueDpc", { saves: ["rbx", "rsi"], locals: 0x40 }, call("hal!HalRequestSoftwareInterrupt")),
   declare("KiDpcInterrupt", { saves: ["rbp"], trap: true }, call("KiRetireDpcList")),
-  declare("KiRetireDpcList", { saves: ["rbx", "rsi", "rdi"], locals: 0x90 }, call("KiExecuteAllDpcs")),
+  declare(
+    "KiRetireDpcList",
+    { saves: ["rbx", "rsi", "rdi"], locals: 0x90 },
+    call("KiExecuteAllDpcs"),
+    call("KiProcessExpiredTimerList"),
+  ),
   declare("KiExecuteAllDpcs", { saves: ["rbx", "rsi", "r14"], locals: 0x80 }, callPointer("DeferredRoutine")),
+  declare("KiProcessExpiredTimerList", { saves: ["rbx", "rsi", "rdi"], locals: 0xc0 }, callPointer("DeferredRoutine")),
   declare("KiInterruptDispatch", { saves: ["rbp"], trap: true }, call("KiCallInterruptServiceRoutine")),
   declare("KiCallInterruptServiceRoutine", { saves: ["rbx"], locals: 0x30 }, call("hal!HalpTimerClockInterrupt")),
   declare("KeClockInterruptNotify", { saves: ["rbx", "rdi"], locals: 0x60 }, call("KeAccumulateTicks")),
   declare("KeAccumulateTicks", { saves: ["rbx", "rsi"], locals: 0x50 }, call("KeBugCheckEx")),
+];
+
+const power = [
+  declare("IoAttachDeviceToDeviceStack", { saves: ["rbx", "rsi"], locals: 0x20 }),
+  declare("PoRequestPowerIrp", { saves: ["rbx", "rsi", "rdi"], locals: 0x60 }, call("IofCallDriver")),
+  declare("IofCallDriver", { saves: ["rbx"], locals: 0x20 }, callPointer("MajorFunction")),
+  declare("IofCompleteRequest", { saves: ["rbx", "rsi", "rdi"], locals: 0x50 }),
+  declare("PopIrpWatchdog", { saves: ["rbx"], locals: 0x20 }, call("PopIrpWatchdogBugcheck")),
+  declare("PopIrpWatchdogBugcheck", { saves: ["rbx"], locals: 0x60 }, call("KeBugCheckEx")),
 ];
 
 const system = [
@@ -177,13 +192,15 @@ const data = [
   variable("MmSystemRangeStart"),
   variable("MmUserProbeAddress"),
   variable("PspCidTable"),
+  variable("PopIrpList", listEntry64.size),
+  variable("PopIrpThreadList", listEntry64.size),
   variable(records, checkRecords.size),
 ];
 
 /** The kernel's image: what of Windows' kernel is modelled, with the names that Microsoft's public symbols have. */
 export const ntoskrnl: ImageDeclaration = {
   name: "ntoskrnl.exe",
-  functions: [...threads, ...memory, ...faults, ...interrupts, ...system],
+  functions: [...threads, ...memory, ...faults, ...interrupts, ...power, ...system],
   data,
   exportedData: [records, "PsInitialSystemProcess", "KeNumberProcessors", "NtBuildLab"],
 };

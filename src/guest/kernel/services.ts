@@ -11,6 +11,7 @@ import type { Thread } from "../threads/thread.ts";
 import { TICKS_PER_SECOND } from "../threads/virtual-clock.ts";
 import type { Routine } from "../threads/wait.ts";
 import type { Kernel } from "./kernel.ts";
+import { PowerServices } from "./power-services.ts";
 
 /** MDL: which page frames a buffer lies in; their numbers follow. Source: Microsoft's public wdm.h documentation. */
 export const memoryDescriptorList = layout("MDL", 0x30, {
@@ -26,7 +27,6 @@ export const memoryDescriptorList = layout("MDL", 0x30, {
 
 const MDL_MAPPED_TO_SYSTEM_VA = 0x1;
 const MDL_SOURCE_IS_NONPAGED_POOL = 0x4;
-const DEVICE_OBJECT_BYTES = 0x150;
 
 /**
  * What drivers call. Each service runs on the calling thread's stack, under the name that it has in Windows, and does its
@@ -36,16 +36,16 @@ export class Services {
   readonly #kernel: Kernel;
   readonly #functions = new Map<string, KernelFunction>();
 
+  /** Of devices and their power. */
+  readonly power: PowerServices;
+
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
+    this.power = new PowerServices(kernel, this);
   }
 
-  ioCreateDevice(thread: Thread): bigint {
-    return thread.call(this.#nt("IoCreateDevice"), [], () => {
-      const device = this.#allocate(thread, "nonpaged", DEVICE_OBJECT_BYTES, "Devi");
-      this.#kernel.memory.processor.writeU32(device, (DEVICE_OBJECT_BYTES << 16) | 3); // type and size
-      return device;
-    });
+  ioCreateDevice(thread: Thread, driverObject: bigint): bigint {
+    return thread.call(this.#nt("IoCreateDevice"), [driverObject], () => this.#kernel.devices.create(driverObject));
   }
 
   psCreateSystemThread(caller: Thread, start: KernelFunction, routine: (thread: Thread) => Routine): void {

@@ -51,6 +51,7 @@ export function contradictions(scenario: Scenario): Contradiction[] {
         });
     });
     found.push(...bootStorageOf(scenario, index));
+    found.push(...sleepersOf(scenario, index));
     if (processes.reduce((sum, { count }) => sum + count, 0) > MOST_PROCESSES)
       found.push({
         code: "scenario/process-count",
@@ -167,6 +168,23 @@ function sharingOf({ partitions }: Scenario, index: number, position: number): C
     });
   });
   return found;
+}
+
+/** A device that is to sleep is that of another driver of the partition, one which has a device. */
+function sleepersOf({ partitions }: Scenario, index: number): Contradiction[] {
+  const { name, drivers } = partitions[index]!;
+  const devices = drivers.flatMap((driver) => (driver.behaviour === "lost-power-irp" ? [driver.name] : []));
+  return drivers.flatMap((driver, position) => {
+    if (driver.behaviour !== "idle-power-down" || devices.includes(driver.options.device)) return [];
+    return [
+      {
+        code: "scenario/unknown-driver",
+        message: `partition ${name} has no driver ${driver.options.device} with a device that can sleep`,
+        path: ["partitions", index, "drivers", position, "options", "device"],
+        hint: `these have one: ${devices.join(", ") || "none; lost-power-irp is a behaviour with a device"}`,
+      },
+    ];
+  });
 }
 
 /** A page that is to fail lies in the page file of a partition that has one. */
