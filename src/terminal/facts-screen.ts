@@ -108,7 +108,7 @@ export function factsScreen(facts: Facts): string {
   }
   if (crash?.request) lines.push(...block("request", requestLines(crash.request).map(printable)), "");
   const checks = facts.checks?.systemPtes;
-  if (checks) {
+  if (checks && checks.users.length > 0) {
     const users = checks.users.slice(0, 5).map((user) => {
       const [site] = user.sites;
       return [

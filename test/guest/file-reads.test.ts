@@ -6,7 +6,7 @@ import { Services } from "../../src/guest/kernel/services.ts";
 import { readFiles } from "../../src/guest/processes/file-reads.ts";
 import { HostDisk } from "../../src/host/emulated/host-disk.ts";
 import { EmulatedHost, parseScenario } from "../../src/host/index.ts";
-import { lab } from "./held-page-file.ts";
+import { pagingKernel } from "./paging-kernel.ts";
 
 interface Asked {
   readonly offset: number;
@@ -16,7 +16,7 @@ interface Asked {
 
 /** A kernel with a thread that reads from files which lie from 1 MiB on; what it asked for, each answered after 1 ms. */
 function reader(options: Parameters<typeof fileReads.parse>[0], answer: (nth: number) => number = () => 0) {
-  const kernel: Kernel = lab(null);
+  const kernel: Kernel = pagingKernel(null);
   const asked: Asked[] = [];
   const device = {
     read(offset: number, bytes: number, priority: string, done: (status: number) => void) {

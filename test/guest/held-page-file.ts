@@ -1,7 +1,4 @@
-import { Random } from "../../src/binary/index.ts";
 import type { PageFileDevice, Transferred } from "../../src/guest/index.ts";
-import { Kernel } from "../../src/guest/kernel/kernel.ts";
-import { type EngineKind, Hypervisor } from "../../src/hypervisor/index.ts";
 
 /** A page file whose transfers complete when the test says so. */
 export class HeldPageFile implements PageFileDevice {
@@ -34,23 +31,4 @@ export class HeldPageFile implements PageFileDevice {
   complete(count = this.held.length): void {
     for (const one of this.held.splice(0, count)) one();
   }
-}
-
-/** A kernel of one processor that nothing has been loaded into. */
-export function lab(pageFile: PageFileDevice | null, engine: EngineKind = "shadow"): Kernel {
-  const partition = new Hypervisor({ memoryBytes: 16 * 2 ** 20 }).createPartition({
-    name: "lab",
-    memoryBytes: 16 * 2 ** 20,
-    processors: 1,
-    engine,
-  });
-  return new Kernel({
-    partition,
-    boot: 1,
-    random: new Random(5),
-    systemPtes: 1024,
-    startedAt: 0n,
-    armed: new Set(),
-    pageFile,
-  });
 }

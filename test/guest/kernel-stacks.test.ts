@@ -2,13 +2,14 @@ import { describe, expect, it } from "vitest";
 import { NT_STATUS, TICKS_PER_SECOND } from "../../src/guest/index.ts";
 import { Services } from "../../src/guest/kernel/services.ts";
 import { startStackSwapper } from "../../src/guest/threads/stack-swapper.ts";
-import { HeldPageFile, lab } from "./held-page-file.ts";
+import { HeldPageFile } from "./held-page-file.ts";
+import { pagingKernel } from "./paging-kernel.ts";
 
 const STACK_PAGES = 6;
 
 /** A kernel with its swapper, and a thread whose routine sleeps in user mode and then takes note of the time. */
 function sleeper(seconds: number, device: HeldPageFile | null = new HeldPageFile(STACK_PAGES)) {
-  const kernel = lab(device);
+  const kernel = pagingKernel(device);
   const services = new Services(kernel);
   startStackSwapper(kernel, services);
   const { processes, images, dispatcher, clock, memory } = kernel;

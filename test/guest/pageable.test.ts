@@ -1,11 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { PAGE_SIZE } from "../../src/binary/index.ts";
+
 import { NT_STATUS } from "../../src/guest/index.ts";
 import { EmulatedHost } from "../../src/host/index.ts";
 import { PageFault } from "../../src/hypervisor/index.ts";
-import { HeldPageFile, lab } from "./held-page-file.ts";
+import { HeldPageFile } from "./held-page-file.ts";
+
 import { labScenario, untilItStops } from "./lab.ts";
+import { pagingKernel } from "./paging-kernel.ts";
 
 const PAGE = BigInt(PAGE_SIZE);
 
@@ -21,7 +24,7 @@ describe("pageable memory", () => {
       fc.assert(
         fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
           const device = new HeldPageFile(8);
-          const kernel = lab(device, engine);
+          const kernel = pagingKernel(device, engine);
           const start = kernel.pageable.allocate(8);
           const expected = new Array<bigint>(8).fill(0n);
           const { processor } = kernel.memory;
@@ -55,7 +58,7 @@ describe("pageable memory", () => {
 
   it("leaves when it was not used since the last look, and gives its frame away once it is written", () => {
     const device = new HeldPageFile(4);
-    const kernel = lab(device);
+    const kernel = pagingKernel(device);
     const start = kernel.pageable.allocate(4);
     kernel.pageable.trim(); // the pages are born used
     kernel.memory.processor.readU64(start);
@@ -75,11 +78,11 @@ describe("pageable memory", () => {
   });
 
   it("stays where it is without a page file, beyond its end, and when it cannot be written", () => {
-    const none = lab(null);
+    const none = pagingKernel(null);
     const alone = none.pageable.allocate(1);
     const device = new HeldPageFile(1);
     device.bad.set(0, NT_STATUS.unreadable);
-    const small = lab(device);
+    const small = pagingKernel(device);
     const two = small.pageable.allocate(2);
     for (const kernel of [none, small]) for (let look = 0; look < 3; look++) kernel.pageable.trim();
     device.complete();
@@ -90,7 +93,7 @@ describe("pageable memory", () => {
 
   it("does not leave again before it is written, however often it was wanted back in between", () => {
     const device = new HeldPageFile(1);
-    const kernel = lab(device);
+    const kernel = pagingKernel(device);
     const address = kernel.pageable.allocate(1);
     const leave = () => {
       for (let look = 0; look < 2; look++) kernel.pageable.trim();
@@ -109,7 +112,7 @@ describe("pageable memory", () => {
 
   it("tells all who wait for a page that it cannot be read", () => {
     const device = new HeldPageFile(1);
-    const kernel = lab(device);
+    const kernel = pagingKernel(device);
     const start = kernel.pageable.allocate(1);
     for (let look = 0; look < 2; look++) kernel.pageable.trim();
     device.complete();

@@ -93,6 +93,15 @@ describe("a machine whose storage fails", () => {
     }
   });
 
+  it("shows on a crash's screen who has the request and who handed it down", () => {
+    const home = folder.in("blocked");
+    const scenario = fixture("scenarios/storage-driver-power.yaml");
+    const { boots } = stopcodeJson<{ boots: readonly { crashId: string }[] }>(["host", "run", scenario], home);
+    const { stdout } = stopcode(["history", "show", boots[0]!.crashId], home);
+    expect(stdout).toMatch(/request +IRP_MN_SET_POWER to D3, with lanestor\.sys\n +handed down by idlewatch\.sys\n/);
+    expect(stdout).toMatch(/bucket .*module lanestor\.sys/);
+  });
+
   it("is the same again for the same seed, and diagnosed alike for others", () => {
     const stops = ["11", "11", "12", "13", "14"].map((seed) => run("pagefile-bad-sector", "--seed", seed).boots[0]!);
     expect(stops[0]!.crash).toEqual(stops[1]!.crash);
