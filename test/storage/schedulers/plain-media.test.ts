@@ -1,0 +1,120 @@
+import { describe, expect, it } from "vitest";
+import { Random } from "../../../src/binary/index.ts";
+import {
+  type BlockRequest,
+  ContinuousMedia,
+  calibrationDisk,
+  HardDisk,
+  REQUEST_CLASSES,
+  type RequestClass,
+} from "../../../src/storage/index.ts";
+import { request } from "../request.ts";
+import { PlainMedia } from "./plain-media.ts";
+
+interface Mix {
+  readonly name: string;
+  readonly depth: number;
+  /** Percentages. */
+  readonly writes: number;
+  readonly neighbours: number;
+  readonly streams: number;
+  readonly raises: number;
+  /** Sectors among which the rest lies. */
+  readonly span: number;
+  readonly sizes: readonly number[];
+  readonly classes: readonly RequestClass[];
+}
+
+const { sectors } = new HardDisk(calibrationDisk());
+const plain = { depth: 24, writes: 50, neighbours: 0, streams: 0, raises: 0, span: sectors, sizes: [8] } as const;
+const mixes: readonly Mix[] = [
+  { ...plain, name: "reads and writes all over the disk", classes: ["normal"] },
+  { ...plain, name: "writes that wait long", depth: 128, writes: 96, classes: ["normal"] },
+  { ...plain, name: "neighbours", depth: 96, neighbours: 70, sizes: [8, 16, 128], classes: ["normal"] },
+  {
+    ...plain,
+    name: "requests that overlap, and more than a transfer takes",
+    span: 20_000,
+    neighbours: 30,
+    sizes: [8, 600, 3000, 5000],
+    classes: ["normal"],
+  },
+  { ...plain, name: "all classes, which rise", neighbours: 30, raises: 10, classes: REQUEST_CLASSES },
+  {
+    ...plain,
+    name: "all classes among neighbours",
+    depth: 64,
+    neighbours: 60,
+    raises: 10,
+    span: 2_000_000,
+    sizes: [8, 64],
+    classes: REQUEST_CLASSES,
+  },
+  { ...plain, name: "few requests, some critical", depth: 3, classes: ["critical", "background", "background"] },
+  { ...plain, name: "few streams", streams: 15, classes: ["normal", "background"] },
+  { ...plain, name: "many streams", depth: 40, writes: 20, streams: 60, neighbours: 20, classes: ["normal"] },
+];
+
+/** Where the two do not choose the same, the number of the choice; null: they always did. */
+function firstDifference(mix: Mix, seed: number, choices: number): number | null {
+  const random = new Random(seed, "choices");
+  const disk = new HardDisk(calibrationDisk());
+  const [media, twin] = [new ContinuousMedia(disk), new PlainMedia(disk)];
+  const waiting = new Set<BlockRequest>();
+  const oneOf = <T>(list: readonly T[]): T => list[random.below(list.length)]!;
+  const isOneIn = (percentage: number) => random.below(100) < percentage;
+  let [now, last] = [0, 0];
+
+  const add = () => {
+    const size = oneOf(mix.sizes);
+    const sector = isOneIn(mix.neighbours)
+      ? Math.max(0, last + random.below(40) - 10)
+      : random.below(Math.min(mix.span, sectors - 20_000));
+    last = sector + size;
+    const isStream = isOneIn(mix.streams);
+    const one = request(sector, {
+      sectors: size,
+      write: !isStream && isOneIn(mix.writes),
+      // Some have been under way for a while.
+      arrival: isOneIn(10) ? now - random.between(0, 50) : now,
+      class: oneOf(mix.classes),
+      deadline: isStream ? now + oneOf([100, 250, 500, 1000]) : Number.POSITIVE_INFINITY,
+    });
+    waiting.add(one);
+    media.add(one);
+    twin.add(one);
+  };
+
+  for (let choice = 0; choice < choices; choice++) {
+    while (waiting.size < mix.depth) add();
+    if (isOneIn(mix.raises)) {
+      const [raised, to] = [oneOf([...waiting]), oneOf(REQUEST_CLASSES)];
+      if (REQUEST_CLASSES.indexOf(to) < REQUEST_CLASSES.indexOf(raised.class)) {
+        raised.class = to;
+        twin.raise(raised, to);
+      }
+    }
+    const [chosen, wanted] = [media.take(now), twin.take(now)];
+    const isSame =
+      chosen?.sector === wanted?.sector &&
+      chosen?.sectors === wanted?.sectors &&
+      (chosen?.parts ?? [chosen]).every((part, index) => part === (wanted?.parts ?? [wanted])[index]) &&
+      media.wakeAt === twin.wakeAt &&
+      media.size === twin.size;
+    if (!isSame) return choice;
+    if (chosen === null) {
+      now = media.wakeAt;
+      continue;
+    }
+    for (const part of chosen.parts ?? [chosen]) waiting.delete(part);
+    disk.submit(chosen, now);
+    now = disk.complete().at + (isOneIn(1) ? random.between(0, 3000) : 0);
+  }
+  return null;
+}
+
+describe("the scheduler for continuous media chooses as its slow twin does", () => {
+  it.each(mixes)("$name", (mix) => {
+    for (let seed = 1; seed <= 4; seed++) expect(firstDifference(mix, seed, 600)).toBeNull();
+  });
+});
