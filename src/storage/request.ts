@@ -18,8 +18,8 @@ export interface BlockRequest {
   readonly arrival: number;
   /** Who waits: a stream, a guest, a flow. Schedulers that share a device by owner go by it. */
   readonly owner: number;
-  /** Of an aperiodic request. May rise while the request is queued, when somebody more urgent begins to wait for it. */
-  class: RequestClass;
+  /** Of an aperiodic request, when it arrives. It may rise while the request waits (`ContinuousMedia.raise`). */
+  readonly class: RequestClass;
   /** Of a periodic request: when it has to be complete. Infinity: aperiodic. */
   readonly deadline: number;
   /** What it is made of, in order of sectors, where a scheduler has put requests that follow one another on the medium into one. */

@@ -31,6 +31,7 @@ export class HardDisk implements PositionedDevice {
   readonly #readsWritten: boolean;
   readonly #isFastWriting: boolean;
   readonly #overheads: Float64Array;
+  readonly #settling: number;
   readonly #stopsInSector: boolean;
   /** Milliseconds from a write's command to its first data, where the disk leaves the bus to others in between. */
   readonly #reconnection: number;
@@ -68,6 +69,7 @@ export class HardDisk implements PositionedDevice {
     this.#isPrebuffering =
       controller["Allow write prebuffering"] > 0 && controller["Maximum number of write segments"] > 1;
     this.#overheads = overheadTable(disk);
+    this.#settling = disk.settling;
     this.#stopsInSector = controller["Stop prefetch in sector"] > 0;
     this.#reconnection = reconnection(disk);
     this.#isAsDiskSim = disk.rules === "DiskSim";
@@ -117,7 +119,7 @@ export class HardDisk implements PositionedDevice {
     const mechanics = this.#mechanics;
     const move = mechanics.moveTime(from, to, write);
     const overhead = this.#overheads[write ? WRITE_MISS : READ_MISS]!;
-    const there = overhead + (move < this.#disk.settling ? this.#disk.settling : move);
+    const there = overhead + (move < this.#settling ? this.#settling : move);
     return there + mechanics.rotationTime(to.angle, at + there);
   }
 

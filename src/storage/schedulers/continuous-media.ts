@@ -2,7 +2,9 @@ import type { PositionedDevice } from "../device.ts";
 import { type BlockRequest, REQUEST_CLASSES, type RequestClass } from "../request.ts";
 import type { Scheduler } from "../scheduler.ts";
 import { ClassSlots } from "./class-slots.ts";
-import { Queued, SectorOrder } from "./queued.ts";
+import { Neighbour } from "./neighbour.ts";
+import { Neighbours } from "./neighbours.ts";
+import { Queued } from "./queued.ts";
 import { StreamGuard } from "./stream-guard.ts";
 
 /** Milliseconds by which a request may be farther away than one of class normal and still go first. */
@@ -42,147 +44,165 @@ export class ContinuousMedia implements Scheduler {
   readonly #device: PositionedDevice;
   readonly #guard: StreamGuard;
   readonly #slots: ClassSlots;
-  readonly #reads = new SectorOrder();
-  readonly #writes = new SectorOrder();
-  /** Sectors between two reads that pass in the time another command would take: they are read too, and thrown away. */
-  readonly #gap: number;
+  readonly #reads: Neighbours;
+  readonly #writes: Neighbours;
+  /** For each number of cylinders, the milliseconds of the arm's way over so many or more. */
+  readonly #ways: Float64Array;
   /** Until when critical requests are reckoned with. */
   #criticalUntil = 0;
-  #longest = LONGEST_TRANSFER;
-  readonly #best = new Group();
+  /** The nearest transfer that was found, and what it costs. */
+  #best: Neighbour | null = null;
+  #cost = 0;
+  /** Branches that are still to be looked at, and the least way to each. */
+  readonly #branches: Neighbour[] = [];
+  readonly #branchWays: number[] = [];
 
   constructor(device: PositionedDevice, slots = new ClassSlots()) {
     this.#device = device;
     this.#guard = new StreamGuard(device);
     this.#slots = slots;
-    this.#gap = Math.floor(device.limits.overhead / device.sectorTimeAt({ cylinder: 0, head: 0, angle: 0 }));
+    // Sectors between two reads that pass in the time another command would take are read too, and thrown away.
+    const gap = Math.floor(device.limits.overhead / device.sectorTimeAt({ cylinder: 0, head: 0, angle: 0 }));
+    this.#reads = new Neighbours(gap, LONGEST_TRANSFER);
+    this.#writes = new Neighbours(0, LONGEST_TRANSFER);
+    this.#ways = leastWays(device);
   }
 
   get size(): number {
-    return this.#guard.size + this.#reads.items.length + this.#writes.items.length;
+    return this.#guard.size + this.#reads.size + this.#writes.size;
   }
 
   add(request: BlockRequest): void {
-    const queued = new Queued(request, this.#device);
-    if (queued.deadline !== Number.POSITIVE_INFINITY) this.#guard.add(queued);
-    else (request.write ? this.#writes : this.#reads).add(queued);
+    if (request.deadline !== Number.POSITIVE_INFINITY) this.#guard.add(new Queued(request, this.#device));
+    else this.#direction(request).add(new Neighbour(request, this.#device));
+  }
+
+  /** Gives a request that waits a more urgent class, when somebody more urgent begins to wait for it. */
+  raise(request: BlockRequest, requestClass: RequestClass): void {
+    if (request.deadline === Number.POSITIVE_INFINITY) this.#direction(request).raise(request, requestClass);
   }
 
   take(now: number): BlockRequest | null {
     const at = this.#device.freeAt(now);
-    this.#longest = now < this.#criticalUntil ? CRITICAL_TRANSFER : LONGEST_TRANSFER;
-    const best = this.#nearestGroup(at);
-    const stream = this.#guard.nearest(at);
-    if (stream !== null) {
-      const choice = best === null || this.#guard.cost <= best.cost ? stream : best.head!;
-      const forced = this.#guard.instead(choice, at, choice === stream ? stream.transfer : best!.transfer);
-      const chosen = forced ?? choice;
-      if (chosen !== best?.head) {
+    const longest = now < this.#criticalUntil ? CRITICAL_TRANSFER : LONGEST_TRANSFER;
+    this.#reads.limit(longest);
+    this.#writes.limit(longest);
+    const best = this.#nearest(at);
+    if (this.#guard.size > 0) {
+      const stream = this.#guard.nearest(at, this.#cost);
+      const transfer = stream === null ? this.#transferTime(best!) : stream.transfer;
+      const chosen = this.#guard.instead(stream ?? best!, at, transfer) ?? stream;
+      if (chosen !== null) {
         this.wakeAt = Number.POSITIVE_INFINITY;
         return this.#guard.take(chosen);
       }
     }
     if (best === null) return null;
-    if (stream === null && this.#canWait(best, now, at)) return null;
+    if (this.#guard.size === 0 && this.#canWait(best, now, at)) return null;
     this.wakeAt = Number.POSITIVE_INFINITY;
-    this.#slots.use(best.class);
-    if (best.class === "critical") this.#criticalUntil = now + CRITICAL_TIME;
-    return taken(best);
+    const requestClass = REQUEST_CLASSES[best.urgent]!;
+    this.#slots.use(requestClass);
+    if (requestClass === "critical") this.#criticalUntil = now + CRITICAL_TIME;
+    return this.#direction(best.request).take(best);
   }
 
   completed(): void {}
+
+  #transferTime(leader: Neighbour): number {
+    return this.#device.sectorTimeAt(leader) * (leader.transferEnd - leader.sector);
+  }
+
+  #direction({ write }: BlockRequest): Neighbours {
+    return write ? this.#writes : this.#reads;
+  }
 
   /**
    * While critical requests are reckoned with, the disk is not given what would only wait for the platters: it could not be called back. The
    * arm leaves when it has to, and once the time is there, something goes.
    */
-  #canWait({ head, class: own }: Group, now: number, at: number): boolean {
-    if (now >= this.#criticalUntil || own === "critical" || now >= this.wakeAt) return false;
+  #canWait(best: Neighbour, now: number, at: number): boolean {
+    if (now >= this.#criticalUntil || REQUEST_CLASSES[best.urgent] === "critical" || now >= this.wakeAt) return false;
     const device = this.#device;
-    const reach = device.reachTime(device.heads, head!, head!.request.write, at);
-    const slack = reach - device.limits.overhead - device.seekTime(Math.abs(head!.cylinder - device.heads.cylinder));
+    const reach = device.reachTime(device.heads, best, best.request.write, at);
+    const slack = reach - device.limits.overhead - device.seekTime(Math.abs(best.cylinder - device.heads.cylinder));
     if (slack <= LEAST_WAIT) return false;
     this.wakeAt = Math.min(this.wakeAt, now + slack - LEAST_WAIT / 2);
     return true;
   }
 
-  #nearestGroup(at: number): Group | null {
+  #nearest(at: number): Neighbour | null {
+    this.#best = null;
+    this.#cost = Number.POSITIVE_INFINITY;
     for (let round = 0; round < 2; round++) {
-      this.#best.cost = Number.POSITIVE_INFINITY;
-      this.#look(this.#reads.items, at);
-      this.#look(this.#writes.items, at);
-      if (this.#best.cost !== Number.POSITIVE_INFINITY) return this.#best;
+      for (let rank = 0; rank < REQUEST_CLASSES.length; rank++) {
+        const reads = this.#reads.trees[rank]!.top;
+        const writes = this.#writes.trees[rank]!.top;
+        if (reads === null && writes === null) continue;
+        const requestClass = REQUEST_CLASSES[rank]!;
+        if (!this.#slots.has(requestClass)) continue;
+        this.#look(reads, false, HEAD_STARTS[requestClass], at);
+        this.#look(writes, true, HEAD_STARTS[requestClass], at);
+      }
+      if (this.#best !== null) break;
       // Whoever waits has had its slots: what the others left is lent to it.
       this.#slots.refill();
     }
-    return null;
+    return this.#best;
   }
 
-  /** Remembers the nearest of the groups of requests that one transfer can serve, if it is nearer than what is remembered. */
-  #look(items: Queued[], at: number): void {
-    const best = this.#best;
+  /**
+   * Remembers the nearest of a tree, if it is nearer than what is remembered. What lies below a transfer is no older: on its side away from
+   * the heads nothing can be nearer than where that transfer's own cylinder would be too far.
+   */
+  #look(top: Neighbour | null, write: boolean, headStart: number, at: number): void {
     const device = this.#device;
     const { heads } = device;
-    const longest = this.#longest;
-    const write = items.length > 0 && items[0]!.request.write;
-    const gap = write ? 0 : this.#gap;
-    let known: RequestClass | null = null;
-    let headStart = 0;
-    let hasSlots = false;
-    let end = 0;
-    for (let start = 0; start < items.length; start = end) {
-      const head = items[start]!;
-      let sectorEnd = head.end;
-      let oldest = head.arrival;
-      let urgent = head.request.class;
-      for (end = start + 1; end < items.length; end++) {
-        const item = items[end]!;
-        if (item.sector > sectorEnd + gap || item.end - head.sector > longest) break;
-        if (item.end > sectorEnd) sectorEnd = item.end;
-        if (item.arrival < oldest) oldest = item.arrival;
-        if (HEAD_STARTS[item.request.class] > HEAD_STARTS[urgent]) urgent = item.request.class;
+    const { cylinder } = heads;
+    const ways = this.#ways;
+    const branches = this.#branches;
+    const branchWays = this.#branchWays;
+    let best = this.#best;
+    let least = this.#cost;
+    let count = 0;
+    let node = top;
+    let wayThere = 0;
+    while (true) {
+      while (node !== null) {
+        const wait = at - node.oldest;
+        const ageing = write ? WRITE_AGEING * wait - WRITE_HANDICAP : READ_AGEING * wait;
+        const nearer = headStart + ageing + (wait > LONGEST_WAIT ? wait : 0);
+        if (wayThere - nearer >= least) break;
+        const distance = node.cylinder - cylinder;
+        const way = ways[distance < 0 ? -distance : distance]!;
+        if (way - nearer < least) {
+          const cost = device.reachTime(heads, node, write, at) - nearer;
+          if (cost < least) {
+            least = cost;
+            best = node;
+          }
+          const far: Neighbour | null = distance < 0 ? node.left : node.right;
+          if (far !== null) {
+            branches[count] = far;
+            branchWays[count++] = way;
+          }
+        }
+        node = distance < 0 ? node.right : node.left;
       }
-      if (urgent !== known) {
-        known = urgent;
-        headStart = HEAD_STARTS[urgent];
-        hasSlots = this.#slots.has(urgent);
-      }
-      if (!hasSlots) continue;
-      const wait = at - oldest;
-      const ageing = write ? WRITE_AGEING * wait - WRITE_HANDICAP : READ_AGEING * wait;
-      const nearer = headStart + ageing + (wait > LONGEST_WAIT ? wait : 0);
-      // The arm's way alone is too long for most, and soon found.
-      const way = head.cylinder - heads.cylinder;
-      if (device.seekTime(way < 0 ? -way : way) - nearer >= best.cost) continue;
-      const cost = device.reachTime(heads, head, write, at) - nearer;
-      if (cost >= best.cost) continue;
-      best.cost = cost;
-      best.items = items;
-      best.head = head;
-      best.start = start;
-      best.end = end;
-      best.sectorEnd = sectorEnd;
-      best.class = urgent;
-      best.transfer = (head.transfer / head.request.sectors) * (sectorEnd - head.sector);
+      if (count === 0) break;
+      node = branches[--count]!;
+      wayThere = branchWays[count]!;
     }
+    this.#best = best;
+    this.#cost = least;
   }
 }
 
-/** Requests of one direction that are one transfer. One is made, and used again and again. */
-class Group {
-  cost = 0;
-  items: Queued[] = [];
-  head: Queued | null = null;
-  start = 0;
-  end = 0;
-  sectorEnd = 0;
-  class: RequestClass = REQUEST_CLASSES[0];
-  transfer = 0;
-}
-
-function taken({ items, head, start, end, sectorEnd }: Group): BlockRequest {
-  const parts = items.splice(start, end - start);
-  const { request } = head!;
-  if (parts.length === 1) return request;
-  return { ...request, sectors: sectorEnd - request.sector, parts: parts.map((part) => part.request) };
+function leastWays(device: PositionedDevice): Float64Array {
+  const ways = new Float64Array(device.cylinders);
+  let least = Number.POSITIVE_INFINITY;
+  for (let cylinders = device.cylinders - 1; cylinders >= 0; cylinders--) {
+    least = Math.min(least, device.seekTime(cylinders));
+    ways[cylinders] = least;
+  }
+  return ways;
 }

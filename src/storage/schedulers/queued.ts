@@ -27,21 +27,3 @@ export class Queued implements Place {
     this.transfer = request.sectors * device.sectorTimeAt(this);
   }
 }
-
-/** Requests of one direction in order of sectors. */
-export class SectorOrder {
-  readonly items: Queued[] = [];
-
-  add(item: Queued): void {
-    const { items } = this;
-    const { sector } = item;
-    let low = 0;
-    let high = items.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (items[middle]!.sector <= sector) low = middle + 1;
-      else high = middle;
-    }
-    items.splice(low, 0, item);
-  }
-}

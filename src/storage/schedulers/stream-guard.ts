@@ -15,6 +15,11 @@ const ENOUGH = 12;
 /** What plans are made with, in turn: the first have the shortest way, the last are late least. */
 const PLAN_URGENCIES = [0, 16, 40, 100] as const;
 
+/** A request that may go next, a stream's or not. */
+interface Choice extends Place {
+  readonly request: BlockRequest;
+}
+
 /**
  * The streams' requests, in order of deadlines, and the promise that they are met: nothing goes first that would leave no way to
  * serve all of them in time. Whether there is a way is found by making one, from where the heads and the platters will be.
@@ -23,16 +28,14 @@ export class StreamGuard {
   readonly #device: PositionedDevice;
   readonly #waiting: Queued[] = [];
   readonly #left: Queued[] = [];
-  /** Milliseconds of one request in a plan, without its transfer, that are not exceeded but in rare plans. For the quick answer. */
-  readonly #most: number;
-  /** What the nearest costs, with its urgency. */
-  cost = 0;
+  /** Milliseconds of one request without its transfer, at most. */
+  readonly #longest: number;
   /** The first request of the plan made last. */
   #first: Queued | null = null;
 
   constructor(device: PositionedDevice) {
     this.#device = device;
-    this.#most = device.limits.overhead + device.seekTime(device.cylinders >> 3) + device.rotation;
+    this.#longest = device.limits.overhead + device.seekTime(device.cylinders - 1) + device.rotation;
   }
 
   get size(): number {
@@ -51,20 +54,19 @@ export class StreamGuard {
     return item.request;
   }
 
-  /** The one that is nearest, where each becomes nearer the closer its deadline is. */
-  nearest(at: number): Queued | null {
+  /** The one that is nearest, where each becomes nearer the closer its deadline is; null: none costs less than `most`. */
+  nearest(at: number, most: number): Queued | null {
     const { heads } = this.#device;
     let nearest: Queued | null = null;
-    let least = Number.POSITIVE_INFINITY;
+    let least = most + URGENCY;
     for (const item of this.#waiting) {
       const left = URGENCY * timeLeft(item, at);
-      if (this.#wayTo(item, heads) + left >= least) continue;
+      if (left >= least || this.#wayTo(item, heads) + left >= least) continue;
       const cost = this.#device.reachTime(heads, item, false, at) + left;
       if (cost >= least) continue;
       least = cost;
       nearest = item;
     }
-    this.cost = least - URGENCY;
     return nearest;
   }
 
@@ -75,26 +77,41 @@ export class StreamGuard {
   }
 
   /** What must go at `at` instead of a choice, whose transfer takes so long; null: the choice may go. */
-  instead(choice: Queued, at: number, transfer: number): Queued | null {
+  instead(choice: Choice, at: number, transfer: number): Queued | null {
     const { heads } = this.#device;
     const done = at + this.#device.reachTime(heads, choice, choice.request.write, at) + transfer;
-    const soonest = this.#waiting[0]!;
     const margin = MARGIN + MARGIN_OF_EACH * this.#waiting.length;
-    if (done + this.#waiting.length * (this.#most + soonest.transfer) + margin <= soonest.deadline) return null;
-    const isStream = choice.deadline !== Number.POSITIVE_INFINITY;
+    if (this.#areSafeFrom(choice, done, margin)) return null;
+    const isStream = choice.request.deadline !== Number.POSITIVE_INFINITY;
     // How much too late the others would be counts for nothing where the choice itself can wait.
     const least = isStream ? Number.NEGATIVE_INFINITY : margin;
-    const after = Math.min(choice.deadline - done, this.#slackFrom(choice, done, choice, margin, least));
+    const after = Math.min(choice.request.deadline - done, this.#slackFrom(choice, done, choice, margin, least));
     if (after >= margin) return null;
     const now = this.#slackFrom(heads, at, null, ENOUGH, Number.NEGATIVE_INFINITY);
     return isStream && after >= now ? null : this.#first;
   }
 
+  /** Whether a choice, done at `done`, leaves time to the others even if they go in order of deadlines and lie as badly as they can. */
+  #areSafeFrom(choice: Choice, done: number, margin: number): boolean {
+    let time = done + margin;
+    for (const item of this.#waiting) {
+      if (item === choice) continue;
+      time += this.#longest + item.transfer;
+      if (time > item.deadline) return false;
+    }
+    return true;
+  }
+
   /**
    * The least time that any of them has left when all go from `from` on, by the first plan that leaves enough, or the best of all. Plans
-   * that leave less than `least` are not made to their end.
+   * that leave less than `least` are not made to their end, or not at all where the soonest would be too late even if it went first.
    */
-  #slackFrom(from: Readonly<Place>, at: number, without: Queued | null, enough: number, least: number): number {
+  #slackFrom(from: Readonly<Place>, at: number, without: Place | null, enough: number, least: number): number {
+    const soonest = this.#waiting[0]!;
+    if (soonest !== without) {
+      const slack = soonest.deadline - at - this.#device.reachTime(from, soonest, false, at) - soonest.transfer;
+      if (slack < least) return slack;
+    }
     let most = Number.NEGATIVE_INFINITY;
     let first: Queued | null = null;
     for (const urgency of PLAN_URGENCIES) {
@@ -109,7 +126,7 @@ export class StreamGuard {
   }
 
   /** One plan: each time the nearest goes, where deadlines make nearer. Given up once it leaves less than `least`. */
-  #planFrom(from: Readonly<Place>, at: number, without: Queued | null, urgency: number, least: number): number {
+  #planFrom(from: Readonly<Place>, at: number, without: Place | null, urgency: number, least: number): number {
     const left = this.#left;
     let count = 0;
     for (const item of this.#waiting) if (item !== without) left[count++] = item;

@@ -97,8 +97,13 @@ describe("the scheduler for continuous media", () => {
     const awaited = request(4900 * CYLINDER, { class: "background" });
     both.media.add(awaited);
     for (let at = 0; at < 10; at++) both.media.add(request(at * 50 * CYLINDER));
-    awaited.class = "critical";
+    both.media.raise(awaited, "critical");
     expect(both.media.take(0)).toBe(awaited);
+    // Under way: nothing that waits is taken for it.
+    const last = request(awaited.sector, { class: "background" });
+    both.media.add(last);
+    both.media.raise(awaited, "critical");
+    expect(both.media.take(0)).not.toBe(last);
   });
 
   it("lets nothing wait for ever: what is old goes before what is near", () => {

@@ -7,6 +7,7 @@ import {
   HardDisk,
   REQUEST_CLASSES,
   type RequestClass,
+  type SeekLaw,
 } from "../../../src/storage/index.ts";
 import { request } from "../request.ts";
 import { PlainMedia } from "./plain-media.ts";
@@ -19,18 +20,32 @@ interface Mix {
   readonly neighbours: number;
   readonly streams: number;
   readonly raises: number;
+  /** Of streams. */
+  readonly periods: readonly number[];
   /** Sectors among which the rest lies. */
   readonly span: number;
   readonly sizes: readonly number[];
   readonly classes: readonly RequestClass[];
+  /** The arm's; none: the calibration disk's. */
+  readonly seek?: SeekLaw;
 }
 
 const { sectors } = new HardDisk(calibrationDisk());
-const plain = { depth: 24, writes: 50, neighbours: 0, streams: 0, raises: 0, span: sectors, sizes: [8] } as const;
+const plain = {
+  depth: 24,
+  writes: 50,
+  neighbours: 0,
+  streams: 0,
+  raises: 0,
+  periods: [100, 250, 500, 1000],
+  span: sectors,
+  sizes: [8],
+} as const;
 const mixes: readonly Mix[] = [
   { ...plain, name: "reads and writes all over the disk", classes: ["normal"] },
   { ...plain, name: "writes that wait long", depth: 128, writes: 96, classes: ["normal"] },
   { ...plain, name: "neighbours", depth: 96, neighbours: 70, sizes: [8, 16, 128], classes: ["normal"] },
+  { ...plain, name: "more neighbours than a transfer takes", neighbours: 90, sizes: [1024, 2048], classes: ["normal"] },
   {
     ...plain,
     name: "requests that overlap, and more than a transfer takes",
@@ -38,6 +53,13 @@ const mixes: readonly Mix[] = [
     neighbours: 30,
     sizes: [8, 600, 3000, 5000],
     classes: ["normal"],
+  },
+  {
+    ...plain,
+    name: "many at the same sector, and more than a transfer takes",
+    span: 3,
+    sizes: [8, 200, 5000, 6000],
+    classes: ["critical", "normal", "background"],
   },
   { ...plain, name: "all classes, which rise", neighbours: 30, raises: 10, classes: REQUEST_CLASSES },
   {
@@ -52,13 +74,21 @@ const mixes: readonly Mix[] = [
   },
   { ...plain, name: "few requests, some critical", depth: 3, classes: ["critical", "background", "background"] },
   { ...plain, name: "few streams", streams: 15, classes: ["normal", "background"] },
+  { ...plain, name: "streams alone", depth: 6, streams: 100, classes: ["normal"] },
+  { ...plain, name: "streams in a hurry", depth: 4, streams: 60, periods: [30, 60, 120], classes: ["normal"] },
+  {
+    ...plain,
+    name: "an arm that takes longer over some ways than over longer ones",
+    seek: { kind: "two-part", division: 1300, root: [2, 0.3], line: [2, 0.002], first: [] },
+    classes: ["normal"],
+  },
   { ...plain, name: "many streams", depth: 40, writes: 20, streams: 60, neighbours: 20, classes: ["normal"] },
 ];
 
 /** Where the two do not choose the same, the number of the choice; null: they always did. */
 function firstDifference(mix: Mix, seed: number, choices: number): number | null {
   const random = new Random(seed, "choices");
-  const disk = new HardDisk(calibrationDisk());
+  const disk = new HardDisk(calibrationDisk(mix.seek));
   const [media, twin] = [new ContinuousMedia(disk), new PlainMedia(disk)];
   const waiting = new Set<BlockRequest>();
   const oneOf = <T>(list: readonly T[]): T => list[random.below(list.length)]!;
@@ -68,7 +98,7 @@ function firstDifference(mix: Mix, seed: number, choices: number): number | null
   const add = () => {
     const size = oneOf(mix.sizes);
     const sector = isOneIn(mix.neighbours)
-      ? Math.max(0, last + random.below(40) - 10)
+      ? Math.max(0, last + oneOf([0, 0, random.below(40) - 10]))
       : random.below(Math.min(mix.span, sectors - 20_000));
     last = sector + size;
     const isStream = isOneIn(mix.streams);
@@ -78,7 +108,7 @@ function firstDifference(mix: Mix, seed: number, choices: number): number | null
       // Some have been under way for a while.
       arrival: isOneIn(10) ? now - random.between(0, 50) : now,
       class: oneOf(mix.classes),
-      deadline: isStream ? now + oneOf([100, 250, 500, 1000]) : Number.POSITIVE_INFINITY,
+      deadline: isStream ? now + oneOf(mix.periods) : Number.POSITIVE_INFINITY,
     });
     waiting.add(one);
     media.add(one);
@@ -89,10 +119,8 @@ function firstDifference(mix: Mix, seed: number, choices: number): number | null
     while (waiting.size < mix.depth) add();
     if (isOneIn(mix.raises)) {
       const [raised, to] = [oneOf([...waiting]), oneOf(REQUEST_CLASSES)];
-      if (REQUEST_CLASSES.indexOf(to) < REQUEST_CLASSES.indexOf(raised.class)) {
-        raised.class = to;
-        twin.raise(raised, to);
-      }
+      media.raise(raised, to);
+      twin.raise(raised, to);
     }
     const [chosen, wanted] = [media.take(now), twin.take(now)];
     const isSame =

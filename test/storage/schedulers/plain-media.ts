@@ -59,7 +59,8 @@ export class PlainMedia implements Scheduler {
   }
 
   raise(request: BlockRequest, requestClass: RequestClass): void {
-    for (const item of this.#waiting) if (item.request === request) item.class = requestClass;
+    const item = this.#waiting.find((one) => one.request === request)!;
+    if (HEAD_STARTS[requestClass] > HEAD_STARTS[item.class]) item.class = requestClass;
   }
 
   completed(): void {}
@@ -152,12 +153,15 @@ export class PlainMedia implements Scheduler {
   #instead(choice: Waiting, streams: Waiting[], at: number, transfer: number): Waiting | null {
     const device = this.#device;
     const done = at + this.#reach(device.heads, choice, at) + transfer;
-    const soonest = streams[0]!;
     const margin = 20 + 3 * streams.length;
-    const most = device.limits.overhead + device.seekTime(device.cylinders >> 3) + device.rotation;
-    const each = most + this.#transfer(soonest, soonest.request.sectors);
-    if (done + streams.length * each + margin <= soonest.request.deadline) return null;
     const others = streams.filter((item) => item !== choice);
+    const longest = device.limits.overhead + device.seekTime(device.cylinders - 1) + device.rotation;
+    let [time, isSafe] = [done, choice.request.deadline >= done + margin];
+    for (const item of others) {
+      time += longest + this.#transfer(item, item.request.sectors);
+      isSafe &&= item.request.deadline >= time + margin;
+    }
+    if (isSafe) return null;
     const after = Math.min(choice.request.deadline - done, this.#bestPlan(choice, done, others, margin).slack);
     if (after >= margin) return null;
     const { slack, first } = this.#bestPlan(device.heads, at, streams, 12);
