@@ -7,9 +7,12 @@ import { Neighbours } from "./neighbours.ts";
 import { Queued } from "./queued.ts";
 import { StreamGuard } from "./stream-guard.ts";
 
-/** Milliseconds by which a request may be farther away than one of class normal and still go first. */
+/**
+ * Milliseconds by which a request may be farther away than one of class normal and still go first. Where so many wait that all are old,
+ * what is critical still goes before them.
+ */
 const HEAD_STARTS: Readonly<Record<RequestClass, number>> = {
-  critical: 1000,
+  critical: 1e6,
   high: 12,
   interactive: 6,
   normal: 0,

@@ -91,9 +91,10 @@ export class StreamGuard {
     return isStream && after >= now ? null : this.#first;
   }
 
-  /** Whether a choice, done at `done`, leaves time to the others even if they go in order of deadlines and lie as badly as they can. */
+  /** Whether a choice, done at `done`, leaves time to all even if they go in order of deadlines and lie as badly as they can. */
   #areSafeFrom(choice: Choice, done: number, margin: number): boolean {
     let time = done + margin;
+    if (time > choice.request.deadline) return false;
     for (const item of this.#waiting) {
       if (item === choice) continue;
       time += this.#longest + item.transfer;

@@ -114,6 +114,14 @@ describe("the scheduler for continuous media", () => {
     expect(media.take(3_600)).toBe(old);
   });
 
+  it("lets what is critical go before what is old", () => {
+    const { media } = scheduler();
+    media.add(request(0, { class: "background", arrival: 0 }));
+    const critical = request(5000 * CYLINDER, { class: "critical", arrival: 10_000 });
+    media.add(critical);
+    expect(media.take(10_000)).toBe(critical);
+  });
+
   it.each([32, 128])(
     "lets a page fault wait at most twice as long as on an idle disk, beside %i requests in the background",
     (depth) => {

@@ -26,7 +26,7 @@ interface Plan {
   readonly first: Waiting | null;
 }
 
-const HEAD_STARTS = { critical: 1000, high: 12, interactive: 6, normal: 0, background: -8, low: -16, idle: -32 };
+const HEAD_STARTS = { critical: 1e6, high: 12, interactive: 6, normal: 0, background: -8, low: -16, idle: -32 };
 const SLOTS = { critical: 64, high: 32, interactive: 24, normal: 16, background: 6, low: 3, idle: 1 };
 const [CRITICAL] = REQUEST_CLASSES;
 
