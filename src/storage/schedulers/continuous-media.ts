@@ -26,8 +26,9 @@ const READ_AGEING = 0.08;
 const WRITE_AGEING = 0.004;
 /** Milliseconds by which a write must be nearer than a read: whoever reads is waiting, whoever writes seldom is. */
 const WRITE_HANDICAP = 1.5;
-/** What has waited for so many milliseconds goes before all that has not. */
+/** What has waited for so many milliseconds goes before all that has not and is not critical: it is nearer by more than any way. */
 const LONGEST_WAIT = 3500;
+const OLD_HEAD_START = 3500;
 /** Requests that follow one another on the medium are one transfer, up to so many sectors (2 MiB). */
 const LONGEST_TRANSFER = 4096;
 /** The same for so many milliseconds after a critical request: the next comes soon, and waits for what is under way. */
@@ -173,7 +174,7 @@ export class ContinuousMedia implements Scheduler {
       while (node !== null) {
         const wait = at - node.oldest;
         const ageing = write ? WRITE_AGEING * wait - WRITE_HANDICAP : READ_AGEING * wait;
-        const nearer = headStart + ageing + (wait > LONGEST_WAIT ? wait : 0);
+        const nearer = headStart + ageing + (wait > LONGEST_WAIT ? OLD_HEAD_START : 0);
         if (wayThere - nearer >= least) break;
         const distance = node.cylinder - cylinder;
         const way = ways[distance < 0 ? -distance : distance]!;

@@ -109,10 +109,8 @@ export class StreamGuard {
    */
   #slackFrom(from: Readonly<Place>, at: number, without: Place | null, enough: number, least: number): number {
     const soonest = this.#waiting[0]!;
-    if (soonest !== without) {
-      const slack = soonest.deadline - at - this.#device.reachTime(from, soonest, false, at) - soonest.transfer;
-      if (slack < least) return slack;
-    }
+    const atMost = soonest.deadline - at - this.#device.reachTime(from, soonest, false, at) - soonest.transfer;
+    if (atMost < least) return atMost;
     let most = Number.NEGATIVE_INFINITY;
     let first: Queued | null = null;
     for (const urgency of PLAN_URGENCIES) {

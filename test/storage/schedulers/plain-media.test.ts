@@ -82,6 +82,15 @@ const mixes: readonly Mix[] = [
     seek: { kind: "two-part", division: 1300, root: [2, 0.3], line: [2, 0.002], first: [] },
     classes: ["normal"],
   },
+  {
+    ...plain,
+    name: "streams of short and long periods",
+    depth: 20,
+    streams: 90,
+    periods: [40, 400],
+    classes: ["normal"],
+  },
+  { ...plain, name: "streams beside critical requests", depth: 4, streams: 20, classes: ["critical", "background"] },
   { ...plain, name: "many streams", depth: 40, writes: 20, streams: 60, neighbours: 20, classes: ["normal"] },
 ];
 

@@ -139,7 +139,7 @@ export class PlainMedia implements Scheduler {
       const urgent = REQUEST_CLASSES.find((name) => group.some((item) => item.class === name))!;
       const wait = at - Math.min(...group.map(({ request }) => request.arrival));
       const ageing = write ? 0.004 * wait - 1.5 : 0.08 * wait;
-      const nearer = HEAD_STARTS[urgent] + ageing + (wait > 3500 ? wait : 0);
+      const nearer = HEAD_STARTS[urgent] + ageing + (wait > 3500 ? 3500 : 0);
       groups.push({
         items: group,
         end,
