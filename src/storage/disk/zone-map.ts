@@ -43,7 +43,9 @@ export class ZoneMap {
   }
 
   sectorsPerTrackAt(cylinder: number): number {
-    return this.#zones.findLast((zone) => zone.firstCylinder <= cylinder)!.sectorsPerTrack;
+    let zone = this.#zones.length - 1;
+    while (this.#zones[zone]!.firstCylinder > cylinder) zone--;
+    return this.#zones[zone]!.sectorsPerTrack;
   }
 
   cylinderOf(sector: number): number {
