@@ -12,5 +12,11 @@ export { processWork, workBytes } from "./processes/work.ts";
 export { duration, rate, size } from "./quantities.ts";
 export type { SelfDump } from "./storage/crash-dump-stack.ts";
 export type { FileDevice, FilePriority } from "./storage/file-device.ts";
-export { NT_STATUS, type PageFileDevice, type PolledTransfer, type Transferred } from "./storage/page-file-device.ts";
+export {
+  NT_STATUS,
+  type PageFileDevice,
+  type PolledTransfer,
+  type ReadAhead,
+  type Transferred,
+} from "./storage/page-file-device.ts";
 export { TICKS_PER_SECOND } from "./threads/virtual-clock.ts";

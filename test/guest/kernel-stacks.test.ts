@@ -8,7 +8,7 @@ import { pagingKernel } from "./paging-kernel.ts";
 const STACK_PAGES = 6;
 
 /** A kernel with its swapper, and a thread whose routine sleeps in user mode and then takes note of the time. */
-function sleeper(seconds: number, device: HeldPageFile | null = new HeldPageFile(STACK_PAGES)) {
+function sleeper(seconds: number, device: HeldPageFile | null = new HeldPageFile(STACK_PAGES), times = 1) {
   const kernel = pagingKernel(device);
   const services = new Services(kernel);
   startStackSwapper(kernel, services);
@@ -18,8 +18,10 @@ function sleeper(seconds: number, device: HeldPageFile | null = new HeldPageFile
   thread.enter(start);
   const woke: number[] = [];
   const routine = function* () {
-    yield* services.delayInUserMode(thread, seconds);
-    woke.push(clock.now / TICKS_PER_SECOND);
+    for (let time = 0; time < times; time++) {
+      yield* services.delayInUserMode(thread, seconds);
+      woke.push(clock.now / TICKS_PER_SECOND);
+    }
   };
   thread.routine = routine();
   dispatcher.makeReady(thread);
@@ -69,14 +71,33 @@ describe("the kernel stack of a thread that waits in user mode", () => {
     kernel.stacks.trim();
     run(6);
     run(12, false);
-    for (let page = 0; page < STACK_PAGES; page++) {
+    let read = 0;
+    for (; device.held.length > 0; read++) {
       expect(woke).toEqual([]);
-      expect(device.held).toHaveLength(1);
       device.complete(1);
-      run(13 + page, false);
+      run(13 + read, false);
     }
+    expect(read).toBe(STACK_PAGES);
     expect(woke).toHaveLength(1);
     expect(woke[0]).toBeGreaterThan(13);
+  });
+
+  it("is written again only where the thread has changed it", () => {
+    const { kernel, device, thread, content, run } = sleeper(6, new HeldPageFile(STACK_PAGES), 2);
+    run(5);
+    kernel.stacks.trim();
+    run(7);
+    device.written.length = 0;
+    const before = content();
+    run(11.5);
+    kernel.stacks.trim();
+    run(12);
+    // What it has called since is in the topmost page; those below, which came in ahead, are as they were.
+    expect(device.written).toContain(STACK_PAGES - 1);
+    expect(device.written.length).toBeLessThan(STACK_PAGES);
+    run(13);
+    expect(kernel.pageable.isAbsent(thread.stackLimit)).toBe(false);
+    expect(content().subarray(0, 4096)).toEqual(before.subarray(0, 4096));
   });
 
   it("is not fetched where it has not left: the wait was short, or there is no page file", () => {

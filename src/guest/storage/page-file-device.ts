@@ -20,11 +20,19 @@ export interface PolledTransfer {
   readonly status: number | null;
 }
 
+/** A read that nobody waits for yet. */
+export interface ReadAhead {
+  /** Somebody does now: it becomes as urgent as one that was asked for then. */
+  wanted(): void;
+}
+
 /** The page file of a partition, on a disk that the host has. Pages are 4 KiB. What is asked for is done at some later moment of the guest's clock. */
 export interface PageFileDevice {
   readonly pages: number;
   /** A thread waits for it. */
   read(page: number, done: Transferred): void;
+  /** Nobody waits for it, but somebody may soon. */
+  readAhead(page: number, done: Transferred): ReadAhead;
   write(page: number, bytes: Uint8Array, done: Transferred): void;
   /** Pages next to one another, in dump mode: the adapter is initialised for it, and forgets what it was given before. */
   writePolled(page: number, bytes: Uint8Array): PolledTransfer;

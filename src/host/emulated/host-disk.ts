@@ -152,23 +152,29 @@ export class HostDisk {
     deliver: (at: number, action: () => void) => void,
   ): PageFileDevice {
     let dumpMode = false;
-    const submit = (page: number, write: boolean, bytes: Uint8Array | null, done: Transferred) => {
+    const submit = (page: number, requestClass: RequestClass, bytes: Uint8Array | null, done: Transferred) => {
+      const write = bytes !== null;
       const sector = first + page * PAGE_SECTORS;
       const milliseconds = now() / TICKS_PER_MILLISECOND;
       if (write) this.#writes++;
       else this.#reads++;
-      // Whoever reads a page waits for it; nobody waits for one to be written.
-      const request = this.#request(sector, PAGE_SECTORS, write, write ? "background" : "critical", milliseconds);
+      const request = this.#request(sector, PAGE_SECTORS, write, requestClass, milliseconds);
       this.#add(request, milliseconds, ({ status, at, transferred }) => {
-        if (write && !dumpMode) this.#store(sector, bytes!, transferred);
+        if (write && !dumpMode) this.#store(sector, bytes, transferred);
         const read = this.#contents.get(sector) ?? new Uint8Array(PAGE_SIZE);
         deliver(at * TICKS_PER_MILLISECOND, () => done(NT_STATUS[status], read));
       });
+      return request;
     };
     return {
       pages,
-      read: (page, done) => submit(page, false, null, done),
-      write: (page, bytes, done) => submit(page, true, bytes, done),
+      // Whoever reads a page waits for it; nobody waits for one to be written.
+      read: (page, done) => void submit(page, "critical", null, done),
+      readAhead: (page, done) => {
+        const request = submit(page, "low", null, done);
+        return { wanted: () => this.#scheduler.raise(request, "critical") };
+      },
+      write: (page, bytes, done) => void submit(page, "background", bytes, done),
       writePolled: (page, bytes) => {
         dumpMode = true;
         return this.#writePolled(first + page * PAGE_SECTORS, bytes, now() / TICKS_PER_MILLISECOND);
