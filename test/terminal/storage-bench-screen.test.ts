@@ -27,6 +27,7 @@ const overloaded: PolicyFigure = {
   },
   queueDepth: 5288.8,
   arm: { seek: 0.63, rotation: 0.29, transfer: 0.05 },
+  seek: { perRequest: 12.34, leastInPeriod: 10.26, leastInTenPeriods: 1.5 },
   seconds: 60,
   microsecondsPerRequest: 224.1,
   dispatchMicroseconds: 71.04,

@@ -16,28 +16,29 @@ export interface Admission {
   readonly guaranteed: boolean;
 }
 
-/**
- * Whether a stream can join others. In the shortest period the arm sweeps over the disk once, stopping for each stream as often as it asks in that
- * time; each stop costs the command, the way to it, the wait for the platters, and the transfer.
- */
+/** Whether a stream can join others, by the share of the disk's time that sweeps for all of them take. */
 export function admit(
   stream: StreamParameters,
   others: readonly StreamParameters[],
   device: PositionedDevice,
 ): Admission {
-  const share = shareOf([...others, stream], device, PLANNED_ROTATION);
+  const share = sweepShare([...others, stream], device, PLANNED_ROTATION);
   let missing = 0;
-  while (others.length >= missing && shareOf([...others.slice(missing), stream], device, PLANNED_ROTATION) > MOST)
+  while (others.length >= missing && sweepShare([...others.slice(missing), stream], device, PLANNED_ROTATION) > MOST)
     missing++;
   return {
     admitted: share <= MOST,
     share,
     missing: share <= MOST ? 0 : missing,
-    guaranteed: shareOf([...others, stream], device, 1) <= 1,
+    guaranteed: sweepShare([...others, stream], device, 1) <= 1,
   };
 }
 
-function shareOf(streams: readonly StreamParameters[], device: PositionedDevice, rotation: number): number {
+/**
+ * The share of a disk's time that streams take, at least one of them: in the shortest period the arm sweeps over the disk once, stopping for each
+ * as often as it asks in that time; each stop costs the command, the way to it, the wait for the platters (a share of a turn), and the transfer.
+ */
+export function sweepShare(streams: readonly StreamParameters[], device: PositionedDevice, rotation: number): number {
   const shortest = Math.min(...streams.map(({ period }) => period));
   const stops = streams.reduce((sum, { period }) => sum + shortest / period, 0);
   const seek = device.seekTime(Math.floor((device.cylinders - 1) / (stops + 1)));

@@ -3,12 +3,13 @@ import { HardDisk } from "../disk/hard-disk.ts";
 import type { DiskParameters } from "../disk/parameters.ts";
 import type { Policy } from "../schedulers/policies.ts";
 import { ClosedLoop, type Demand } from "./closed-loop.ts";
-import { Numbers } from "./load.ts";
+import { type Load, Numbers } from "./load.ts";
 import { Meter, type RunFigures } from "./load-figures.ts";
 import { OpenLoop } from "./open-loop.ts";
 import { PeriodicStreams, type StreamParameters } from "./periodic-streams.ts";
 import { QueueMeter } from "./queue-meter.ts";
 import { simulate } from "./simulate.ts";
+import { SweepBound } from "./sweep-bound.ts";
 
 /** How a load comes: it keeps so many requests open, or each arrives after its gap (milliseconds) whatever waits. */
 export type Pace = { readonly depth: number } | { readonly gaps: Float64Array };
@@ -40,25 +41,41 @@ export function calibrate(calibration: Calibration): RunFigures {
 }
 
 function calibrateOnce(calibration: Calibration, seed: number, meter: Meter): void {
-  const { policy, streams, demands, pace, milliseconds } = calibration;
+  const { policy, streams, milliseconds } = calibration;
   const { requests = Number.POSITIVE_INFINITY, periods = Number.POSITIVE_INFINITY } = calibration;
   const disk = new HardDisk(calibration.disk);
   const queue = new QueueMeter(policy.create(disk));
-  const random = new Random(seed, "calibration");
-  const numbers = new Numbers();
-  const loads = [
-    new PeriodicStreams(streams, disk.sectors, random, numbers),
-    "depth" in pace
-      ? new ClosedLoop(demands, pace.depth, LOAD, "normal", numbers, random.below(demands.length))
-      : new OpenLoop(demands, pace.gaps, LOAD, "normal", numbers, random.below(demands.length)),
-  ];
+  const loads = loadsOf(calibration, seed, disk.sectors);
+  const period = Math.max(...(streams.length === 0 ? [CALIBRATION_STREAM] : streams).map((stream) => stream.period));
+  const [inPeriod, inTenPeriods] = [new SweepBound(disk, period), new SweepBound(disk, 10 * period)];
   const [lastRequest, lastPeriod] = [meter.aperiodic + requests, meter.periods + periods];
   const begun = performance.now();
   const end = simulate(disk, queue, loads, milliseconds, (completion) => {
     meter.observe(completion);
+    inPeriod.visit(disk.heads.cylinder, completion.at);
+    inTenPeriods.visit(disk.heads.cylinder, completion.at);
     return meter.aperiodic < lastRequest && meter.periods < lastPeriod;
   });
-  meter.endRun(end, performance.now() - begun, queue, disk.spent);
+  meter.endRun(end, performance.now() - begun, queue, disk.spent, {
+    inPeriod: inPeriod.least,
+    inTenPeriods: inTenPeriods.least,
+  });
+}
+
+/** The streams of a run, whatever the policy, and what they run beside. */
+export function loadsOf(
+  { streams, demands, pace }: Pick<Calibration, "streams" | "demands" | "pace">,
+  seed: number,
+  sectors: number,
+): [streams: Load, beside: Load] {
+  const random = new Random(seed, "calibration");
+  const numbers = new Numbers();
+  return [
+    new PeriodicStreams(streams, sectors, random, numbers),
+    "depth" in pace
+      ? new ClosedLoop(demands, pace.depth, LOAD, "normal", numbers, random.below(demands.length))
+      : new OpenLoop(demands, pace.gaps, LOAD, "normal", numbers, random.below(demands.length)),
+  ];
 }
 
 /** A stream of 2.1 Mbit/s: 128 KiB every half second (storage.md B2). */

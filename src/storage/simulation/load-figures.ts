@@ -35,6 +35,14 @@ export interface StreamFigures {
   readonly megabytesPerSecond: number;
 }
 
+/** What the arm's moves took for a request, streams' and all, in milliseconds. */
+export interface SeekFigures {
+  readonly perRequest: number;
+  /** Lower bounds: for the same requests in the best order inside each window of one period, the longest, and of ten (`SweepBound`). */
+  readonly leastInPeriod: number;
+  readonly leastInTenPeriods: number;
+}
+
 /** What was measured of a run, or of several together. */
 export interface RunFigures {
   /** Aperiodic requests a second, and their bytes. */
@@ -49,6 +57,7 @@ export interface RunFigures {
   readonly queueDepth: number;
   /** Shares of the time. What is left is commands, the bus, and nothing to do. */
   readonly arm: Readonly<ArmTimes>;
+  readonly seek: SeekFigures;
   /** Simulated, and what the host took for it. */
   readonly seconds: number;
   readonly microsecondsPerRequest: number;
@@ -67,6 +76,12 @@ interface OfKind {
   inverted: number;
 }
 
+/** Milliseconds that the arm moves at least, by the length of windows. */
+interface LeastSeeks {
+  inPeriod: number;
+  inTenPeriods: number;
+}
+
 /** Collects the completions of a run, or of several one after the other, into figures. */
 export class Meter {
   readonly #reads: number[] = [];
@@ -77,6 +92,7 @@ export class Meter {
   readonly #ended: Periods[] = [];
   readonly #misses: Misses[] = [];
   readonly #arm: ArmTimes = { seek: 0, rotation: 0, transfer: 0 };
+  readonly #leastSeeks: LeastSeeks = { inPeriod: 0, inTenPeriods: 0 };
   #sectors = 0;
   #streamSectors = 0;
   #periods = 0;
@@ -109,8 +125,14 @@ export class Meter {
     this.#period(request, at);
   }
 
-  /** Ends a run of so many milliseconds, which took the host so many; what waited and what the arm did in it. */
-  endRun(simulated: number, took: number, queue: QueueMeter, arm: Readonly<ArmTimes>): void {
+  /** Ends a run of so many milliseconds, which took the host so many; what waited, what the arm did in it and the least it could have. */
+  endRun(
+    simulated: number,
+    took: number,
+    queue: QueueMeter,
+    arm: Readonly<ArmTimes>,
+    leastSeeks: Readonly<LeastSeeks>,
+  ): void {
     for (const request of queue.open()) if (request.deadline < simulated) this.#period(request, simulated);
     const streams = [...this.#streams.values()];
     this.#streams.clear();
@@ -122,6 +144,7 @@ export class Meter {
       ofKind.inverted += inverted;
     }
     for (const part of ["seek", "rotation", "transfer"] as const) this.#arm[part] += arm[part];
+    for (const window of ["inPeriod", "inTenPeriods"] as const) this.#leastSeeks[window] += leastSeeks[window];
     this.#simulated += simulated;
     this.#took += took;
     this.#waited += queue.depth(simulated) * simulated;
@@ -132,6 +155,7 @@ export class Meter {
     const simulated = this.#simulated;
     const seconds = simulated / 1000;
     const { seek, rotation, transfer } = this.#arm;
+    const requests = Math.max(1, this.aperiodic + this.#periods);
     return {
       iops: this.aperiodic / seconds,
       megabytesPerSecond: megabytes(this.#sectors) / seconds,
@@ -147,8 +171,13 @@ export class Meter {
       },
       queueDepth: this.#waited / simulated,
       arm: { seek: seek / simulated, rotation: rotation / simulated, transfer: transfer / simulated },
+      seek: {
+        perRequest: seek / requests,
+        leastInPeriod: this.#leastSeeks.inPeriod / requests,
+        leastInTenPeriods: this.#leastSeeks.inTenPeriods / requests,
+      },
       seconds,
-      microsecondsPerRequest: (this.#took * 1000) / Math.max(1, this.aperiodic + this.#periods),
+      microsecondsPerRequest: (this.#took * 1000) / requests,
     };
   }
 

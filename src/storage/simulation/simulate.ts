@@ -25,7 +25,8 @@ export function simulate(
 
     let next = Math.min(device.next, scheduler.wakeAt);
     for (const load of loads) next = Math.min(next, load.next);
-    if (next > until || next === Number.POSITIVE_INFINITY) return Math.min(until, now);
+    if (next === Number.POSITIVE_INFINITY) return now;
+    if (next > until) return until;
     now = Math.max(now, next);
     if (device.next > now) continue;
     const completion = device.complete();

@@ -41,7 +41,8 @@ class Told {
   }
 
   figures(end: number): RunFigures {
-    this.#meter.endRun(end, 1, this.#queue, { seek: 4, rotation: 8, transfer: 2 });
+    const arm = { seek: 4, rotation: 8, transfer: 2 };
+    this.#meter.endRun(end, 1, this.#queue, arm, { inPeriod: 3, inTenPeriods: 1.5 });
     return this.#meter.figures();
   }
 }
@@ -134,6 +135,8 @@ describe("figures of a run", () => {
     expect(figures.megabytesPerSecond).toBeCloseTo(((1000 + 3 * 8) * 512) / 1e6 / 0.04, 9);
     expect(figures.streams.megabytesPerSecond).toBeCloseTo((1000 * 512) / 1e6 / 0.04, 9);
     expect(figures.arm).toEqual({ seek: 0.1, rotation: 0.2, transfer: 0.05 });
+    // Six are complete: two of streams and four of others.
+    expect(figures.seek).toEqual({ perRequest: 4 / 6, leastInPeriod: 0.5, leastInTenPeriods: 0.25 });
   });
 
   it("give what a policy makes one the class of its most urgent part", () => {
@@ -226,6 +229,7 @@ describe("figures of several runs", () => {
       sum(({ seconds }) => seconds),
       9,
     );
+    expect(first.seconds).toBe(20);
     expect(both.reads.requests).toBe(sum(({ reads }) => reads.requests));
     expect(both.reads.most).toBe(Math.max(first.reads.most, second.reads.most));
     expect(both.streams.periods).toBe(sum(({ streams }) => streams.periods));
