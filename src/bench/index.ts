@@ -11,4 +11,5 @@ export {
 export type { Goal } from "./goals.ts";
 export { benchPaging, type PagingBenchOptions, type PagingBenchProgress } from "./paging-bench.ts";
 export { benchStorage, type PolicyFigure, type StorageBench, type StorageBenchOptions } from "./storage-bench.ts";
+export type { StorageBounds } from "./storage-bounds.ts";
 export { storagePlot } from "./storage-plot.ts";

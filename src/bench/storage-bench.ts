@@ -12,7 +12,8 @@ import {
 } from "../storage/index.ts";
 import { type DeviceRate, deviceRates } from "./device-rates.ts";
 import { dispatchCost } from "./dispatch-cost.ts";
-import { type NamedLoad, paceOf, storageLoads } from "./storage-load.ts";
+import { type StorageBounds, storageBounds } from "./storage-bounds.ts";
+import { paceOf, storageLoads } from "./storage-load.ts";
 
 export interface StorageBenchOptions {
   /** Traces whose requests are the load, each by itself; none: a load is made. */
@@ -57,6 +58,8 @@ export interface StorageBench {
   readonly isVariable: boolean;
   readonly seeds: readonly number[];
   readonly runs: readonly PolicyFigure[];
+  /** Of each load beside each number of streams. */
+  readonly bounds: readonly StorageBounds[];
   readonly devices: readonly DeviceRate[];
 }
 
@@ -79,44 +82,36 @@ export function benchStorage(
   const disk = options.disk === null ? calibrationDisk() : readDisk(options.disk);
   const { sectors } = new HardDisk(disk);
   const loads = storageLoads(options, sectors);
-  const plan = loads.flatMap((load) =>
-    options.streams.flatMap((streamCount) => policies.map((policy) => ({ load, streamCount, policy }))),
-  );
   const paces = new Map(loads.map((load) => [load, paceOf(load, options, disk)]));
-  const begun = performance.now();
-  const costs = new Map<string, number>();
-  const costOf = (policy: Policy, load: NamedLoad) => {
-    const key = `${policy.name}\n${load.name}`;
-    const cost = costs.get(key) ?? dispatchCost(policy, disk, load.demands);
-    costs.set(key, cost);
-    return cost;
-  };
-  const runs = plan.map(({ load, streamCount, policy }, done) => {
-    const passed = (performance.now() - begun) / 1000;
-    onProgress({
-      what: `${policy.name} with ${streamCount} streams`,
-      done,
-      total: plan.length,
-      secondsLeft: done === 0 ? null : (passed / done) * (plan.length - done),
+  const stepsOfLoad = policies.length + options.streams.length * (policies.length + 1);
+  const step = stepsOf(loads.length * stepsOfLoad, onProgress);
+  const runs: PolicyFigure[] = [];
+  const bounds: StorageBounds[] = [];
+  for (const load of loads) {
+    const costs = policies.map((policy) => {
+      step(`dispatch by ${policy.name}`);
+      return dispatchCost(policy, disk, load.demands);
     });
-    const figures = calibrate({
-      disk,
-      policy,
-      streams: streamsOf(streamCount, options),
-      demands: load.demands,
-      pace: paces.get(load)!,
-      seed: options.seed,
-      runs: options.runs,
-      milliseconds: options.seconds * 1000,
-    });
-    return {
-      policy: policy.name,
-      load: load.name,
-      streamCount,
-      ...figures,
-      dispatchMicroseconds: costOf(policy, load),
-    };
-  });
+    for (const streamCount of options.streams) {
+      const calibration = {
+        disk,
+        streams: streamsOf(streamCount, options),
+        demands: load.demands,
+        pace: paces.get(load)!,
+        seed: options.seed,
+        runs: options.runs,
+        milliseconds: options.seconds * 1000,
+      };
+      for (const [at, policy] of policies.entries()) {
+        step(`${policy.name} with ${streamCount} streams`);
+        const figures = calibrate({ ...calibration, policy });
+        const dispatchMicroseconds = costs[at]!;
+        runs.push({ policy: policy.name, load: load.name, streamCount, ...figures, dispatchMicroseconds });
+      }
+      step(`bounds with ${streamCount} streams`);
+      bounds.push({ load: load.name, streamCount, ...storageBounds(calibration) });
+    }
+  }
   const { depth, utilisation, periods, isVariable, seed } = options;
   return {
     disk: disk.name,
@@ -126,7 +121,19 @@ export function benchStorage(
     isVariable,
     seeds: Array.from({ length: options.runs }, (_, run) => seed + run),
     runs,
+    bounds,
     devices: deviceRates(disk),
+  };
+}
+
+/** Says of each step what it is, and by those before it when the last one will be done. */
+function stepsOf(total: number, onProgress: (progress: StorageBenchProgress) => void): (what: string) => void {
+  const begun = performance.now();
+  let done = 0;
+  return (what) => {
+    const passed = (performance.now() - begun) / 1000;
+    onProgress({ what, done, total, secondsLeft: done === 0 ? null : (passed / done) * (total - done) });
+    done++;
   };
 }
 

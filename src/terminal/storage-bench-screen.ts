@@ -1,8 +1,8 @@
-import type { PolicyFigure, StorageBench } from "../bench/index.ts";
+import type { PolicyFigure, StorageBench, StorageBounds } from "../bench/index.ts";
 import { bold, columns, count, counted, dim, green, printable, red } from "./style.ts";
 
-/** What a column says of a policy. */
-type Column = readonly [head: string, cell: (figure: PolicyFigure) => string];
+/** What a column says of a policy, and of the best that there can be. */
+type Column = readonly [head: string, cell: (figure: PolicyFigure) => string, best?: string];
 
 /** Of deadlines, throughput and latencies. */
 const SERVICE: readonly Column[] = [
@@ -30,7 +30,7 @@ const CONDUCT: readonly Column[] = [
   ["host", ({ microsecondsPerRequest }) => `${microsecondsPerRequest.toFixed(1)} us`],
 ];
 
-/** Two tables for each load and number of streams: what requests got, and how the policy went about it. */
+/** Three tables for each load and number of streams: what requests got, how the policy went about it, and how far it is from the possible. */
 export function storageBenchScreen(bench: StorageBench): string {
   const groups = Map.groupBy(bench.runs, ({ load, streamCount }) => `${load}\n${streamCount}`);
   const tables = [...groups.values()].flatMap((runs) => {
@@ -42,6 +42,8 @@ export function storageBenchScreen(bench: StorageBench): string {
       ...table(runs, SERVICE),
       "",
       ...table(runs, [SERVICE[0]!, ...inversions(runs), ...CONDUCT]),
+      "",
+      ...possible(runs, bench.bounds.find((bounds) => bounds.load === load && bounds.streamCount === streamCount)!),
     ];
   });
   const rates = bench.devices.map(
@@ -52,7 +54,9 @@ export function storageBenchScreen(bench: StorageBench): string {
 }
 
 function table(runs: readonly PolicyFigure[], shown: readonly Column[]): string[] {
+  const best = shown.map(([, , possible = ""]) => dim(possible));
   const rows = [shown.map(([head]) => dim(head)), ...runs.map((run) => shown.map(([, cell]) => cell(run)))];
+  if (shown.some(([, , possible]) => possible !== undefined)) rows.splice(1, 0, best);
   const numbers = shown.flatMap((_, column) => (column === 0 ? [] : [column]));
   return columns(rows, numbers).map((line) => `  ${line}`.trimEnd());
 }
@@ -70,6 +74,29 @@ function inversions(runs: readonly PolicyFigure[]): Column[] {
     ]);
 }
 
+/** How far each policy is from what is possible. */
+function possible(runs: readonly PolicyFigure[], { leastMisses: { missed: least, periods }, ceilings }: StorageBounds) {
+  const ofCeiling = (head: string, ceiling: number): Column => [
+    head,
+    ({ iops }) => (ceiling === 0 ? "" : percent(iops / ceiling)),
+    `estimate ${ceiling.toFixed(1)}`,
+  ];
+  const unavoidable = `lower bound ${(100 * (least / periods)).toFixed(1)} %`;
+  const shown: Column[] = [
+    ["policy", ({ policy }) => printable(policy), "at best"],
+    ["missed", ({ streams }) => missed(streams), periods === 0 ? "" : unavoidable],
+    ["seek a request", ({ seek }) => exact(seek.perRequest)],
+    ["its least in 1 period", ({ seek }) => exact(seek.leastInPeriod), "lower bound"],
+    ["in 10 periods", ({ seek }) => exact(seek.leastInTenPeriods), "lower bound"],
+  ];
+  if (ceilings !== null)
+    shown.push(
+      ofCeiling("of SPTF's requests/s", ceilings.withoutDeadlines),
+      ofCeiling("of zero-miss ceiling", ceilings.withoutMisses),
+    );
+  return table(runs, shown);
+}
+
 function missed({ missed: misses, missRatio }: PolicyFigure["streams"]): string {
   if (missRatio === null) return "";
   return (misses === 0 ? green : red)(`${(100 * missRatio.ratio).toFixed(1)} %`);
@@ -85,5 +112,7 @@ const pace = ({ depth, utilisation }: StorageBench): string =>
   utilisation === null ? `at depth ${depth}` : `at ${utilisation} % utilisation`;
 
 const percent = (share: number): string => `${Math.round(100 * share)} %`;
+
+const exact = (time: number): string => `${time.toFixed(2)} ms`;
 
 const milliseconds = (time: number): string => `${count(Math.round(time))} ms`;

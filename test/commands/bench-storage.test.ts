@@ -22,6 +22,27 @@ describe("bench storage", () => {
     expect(Math.max(...runs.map(({ streams }) => streams.missed))).toBeGreaterThan(0);
   });
 
+  it("says what is possible beside each number of streams", () => {
+    const streams = ["--streams", "0", "--streams", "8"];
+    const { runs, bounds } = stopcodeJson<StorageBench>([...SHORT, ...streams, "--only", "SPTF"], home);
+    const [alone, beside] = runs.map(({ iops }) => iops) as [number, number];
+    expect(bounds).toEqual([
+      {
+        load: "made",
+        streamCount: 0,
+        leastMisses: { periods: 0, missed: 0 },
+        ceilings: { withoutDeadlines: alone, withoutMisses: expect.closeTo(alone, 9) },
+      },
+      {
+        load: "made",
+        streamCount: 8,
+        leastMisses: { periods: 8 * 9, missed: 0 },
+        // Of 500 ms, nine seeks of 6.67 ms and eight stops of 3.52 ms leave 0.824.
+        ceilings: { withoutDeadlines: beside, withoutMisses: expect.closeTo(0.824 * alone, 0) },
+      },
+    ]);
+  });
+
   it("gives the same simulated figures for the same seed, and others for another", () => {
     const figures = (seed: string) => {
       const { runs } = stopcodeJson<StorageBench>([...SHORT, "--streams", "4", "--only", "SPTF", "--seed", seed], home);
@@ -59,6 +80,19 @@ describe("bench storage", () => {
     expect(svg).toContain("at depth 32");
     expect(svg.match(/<polyline/g)).toHaveLength(2);
     expect(svg.match(/<circle/g)).toHaveLength(4);
+  });
+
+  it("has no ceilings where requests arrive in their own time", () => {
+    const args = [...SHORT, "--streams", "300", "--only", "EDF", "--utilisation", "50"];
+    const [{ ceilings, leastMisses }, [run]] = (({ bounds, runs }: StorageBench) => [bounds[0]!, runs] as const)(
+      stopcodeJson<StorageBench>(args, home),
+    );
+    expect(ceilings).toBeNull();
+    // 300 times 9 periods of 2.018 ms end in 5000 ms: 449 ms too much, and 223 periods with it.
+    expect(leastMisses.periods).toBe(2700);
+    expect(leastMisses.missed).toBeGreaterThanOrEqual(223);
+    expect(leastMisses.missed).toBeLessThan(240);
+    expect(run!.streams.missed).toBeGreaterThanOrEqual(leastMisses.missed);
   });
 
   it("has streams of several periods by turns, all of the same rate, and of a variable one", () => {

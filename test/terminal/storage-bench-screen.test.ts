@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
-import type { PolicyFigure, StorageBench } from "../../src/bench/index.ts";
+import type { PolicyFigure, StorageBench, StorageBounds } from "../../src/bench/index.ts";
 import type { KindFigures } from "../../src/storage/index.ts";
 import { storageBenchScreen } from "../../src/terminal/index.ts";
 
@@ -39,6 +39,13 @@ const calm: PolicyFigure = {
   streams: { ...overloaded.streams, missed: 0, missRatio: { ratio: 0, low: 0, high: 0.0032 }, fairness: 0.5 },
 };
 
+const bounds: StorageBounds = {
+  load: overloaded.load,
+  streamCount: overloaded.streamCount,
+  leastMisses: { periods: 200, missed: 25 },
+  ceilings: { withoutDeadlines: 2469, withoutMisses: 1000 },
+};
+
 const linesOf = (bench: Partial<StorageBench>) =>
   storageBenchScreen({
     disk: "calibration disk",
@@ -48,6 +55,7 @@ const linesOf = (bench: Partial<StorageBench>) =>
     isVariable: true,
     seeds: [7],
     runs: [overloaded, calm],
+    bounds: [bounds],
     devices: [],
     ...bench,
   })
@@ -73,6 +81,24 @@ describe("the screen of bench storage", () => {
     expect(lines[head]).toMatch(/inversion: periodic +critical +fairness +queue/);
     expect(lines[head + 1]).toMatch(/^ +rounds by position +12,345 ms +2,345 ms +5288\.8 /);
     expect(lines[head + 2]).toMatch(/^ +EDF +3 ms +0 ms +0\.500 +5288\.8 /);
+  });
+
+  it("has what is possible in a row before the policies', called what it is", () => {
+    const lines = linesOf({});
+    const best = lines.findIndex((line) => line.includes("at best"));
+    expect(lines[best]).toMatch(
+      /^ +at best +lower bound 12\.5 % +lower bound +lower bound +estimate 2469\.0 +estimate 1000\.0$/,
+    );
+    expect(lines[best + 1]).toMatch(/^ +rounds by position +100\.0 % +12\.34 ms +10\.26 ms +1\.50 ms +50 % +123 %$/);
+  });
+
+  it("leaves ceilings out of which there are none, and says no share of nothing", () => {
+    const row = (changes: Partial<StorageBounds>) => {
+      const lines = linesOf({ bounds: [{ ...bounds, ...changes }] });
+      return lines[lines.findIndex((line) => line.includes("at best")) + 1];
+    };
+    expect(row({ ceilings: null })).toMatch(/ 1\.50 ms$/);
+    expect(row({ ceilings: { withoutDeadlines: 2469, withoutMisses: 0 } })).toMatch(/ 50 %$/);
   });
 
   it("names the seeds", () => {
