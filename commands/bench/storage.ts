@@ -26,9 +26,10 @@ give out one with 128 waiting, "host" its time for a request, simulation and all
 The third table says how far a policy is from what is possible. Below a lower bound is no schedule: "missed" is what streams
 lose even if all but the transfer took no time, and the "least" of a policy's seeks what the arm would have moved for the
 same requests in the best order, inside each period (the longest, where there are several) or each ten of them. An estimate
-can be passed by a policy that makes neighbours one transfer: what SPTF reaches, which knows no deadlines, and the zero-miss
-ceiling, which is what the time that one sweep a period (the shortest) leaves is enough for, if requests take as long as they
-take SPTF without streams. Where --utilisation says how many requests arrive, there are no ceilings.
+can be passed, by a policy that makes neighbours one transfer, or the second by one that misses: what SPTF reaches, which
+knows no deadlines, and the zero-miss ceiling, which is what the time that one sweep a period (the shortest) leaves is
+enough for, if requests take as long as they take SPTF without streams. Where --utilisation says how many requests arrive,
+there are no ceilings.
 
 The last line is what it takes to simulate a disk and a solid-state device by themselves.`;
   static override examples = [
