@@ -14,9 +14,9 @@ export interface Check {
 
 const MEMORY_MANAGEMENT = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Memory Management";
 
-/** Driver Verifier takes options as a bit mask and drivers by file name; both take effect at the next start. */
-const verifier = (flags: number) => (driver: string | null) =>
-  `verifier /flags 0x${flags.toString(16)} ${driver === null ? "/all" : `/driver ${driver}`}`;
+/** Driver Verifier takes what to check and drivers by file name; both take effect at the next start. */
+const verifier = (what: string) => (driver: string | null) =>
+  `verifier ${what} ${driver === null ? "/all" : `/driver ${driver}`}`;
 
 const registryDword = (name: string, value: number) => () =>
   `reg add "${MEMORY_MANAGEMENT}" /v ${name} /t REG_DWORD /d ${value}, then restart`;
@@ -28,17 +28,60 @@ export const checks: Readonly<Record<string, Check>> = {
     how: registryDword("TrackPtes", 1),
     source: "bug check 0x3F reference",
   },
+  "pte-misuse": {
+    summary: "checks every release of system PTEs against who reserved them, so that a wrong one ends in 0xDA",
+    appliedBy: "guest",
+    how: registryDword("TrackPtes", 3),
+    source: "bug check 0xDB reference",
+  },
+  "locked-page-tracking": {
+    summary: "saves who locked each page, so that pages left locked end in 0xCB with a name, and not in 0x76",
+    appliedBy: "guest",
+    how: registryDword("TrackLockedPages", 1),
+    source: "bug checks 0x76 and 0xCB reference",
+  },
   "special-pool": {
     summary: "gives each pool block of a driver its own page: an overrun or a use after free stops at once",
     appliedBy: "guest",
-    how: verifier(0x1),
+    how: verifier("/flags 0x1"),
     source: "Driver Verifier options, bit 0",
   },
   "force-irql": {
     summary: "pages out a driver's pageable memory whenever it raises IRQL, so that a wrong touch fails at once",
     appliedBy: "guest",
-    how: verifier(0x2),
+    how: verifier("/flags 0x2"),
     source: "Driver Verifier options, bit 1",
+  },
+  "pool-tracking": {
+    summary: "keeps account of a driver's pool: what it has not freed when it unloads ends in 0xC4 with 0x62",
+    appliedBy: "guest",
+    how: verifier("/flags 0x8"),
+    source: "Driver Verifier options, bit 3",
+  },
+  "pool-tagging": {
+    summary: "counts pool by the tag of whoever asked for it, so that a leak has four letters",
+    appliedBy: "guest",
+    how: () => "nothing to switch on since Windows Server 2003: `poolmon /b` lists the tags that hold most",
+    source: "GFlags, Enable pool tagging; PoolMon",
+  },
+  "protect-freed-pool": {
+    summary:
+      "unmaps nonpaged pool when it is freed: whoever touches it afterwards stops at once (devices that use DMA do not)",
+    appliedBy: "guest",
+    how: registryDword("ProtectNonPagedPool", 1),
+    source: "bug check 0xD0 reference",
+  },
+  "unload-checks": {
+    summary: "looks for timers, work items, lookaside lists and resources that a driver leaves in memory it gives back",
+    appliedBy: "guest",
+    how: verifier("/flags 0x800"),
+    source: "Driver Verifier options, bit 11; Automatic Checks",
+  },
+  "driver-verifier": {
+    summary: "holds a driver's calls into the kernel against its rules: a breach ends in 0xC4, at the driver",
+    appliedBy: "guest",
+    how: verifier("/standard"),
+    source: "Driver Verifier command syntax",
   },
   "slab-debugging": {
     summary: "checks, fences and poisons the kernel's slab objects and keeps who allocated and freed them",

@@ -71,7 +71,19 @@ describe("the packs that ship", () => {
   it("ask for checks whose switch is written as a command or a setting", () => {
     expect(checks["special-pool"]!.how("x.sys")).toBe("verifier /flags 0x1 /driver x.sys");
     expect(checks["force-irql"]!.how(null)).toBe("verifier /flags 0x2 /all");
-    expect(checks["pte-tracking"]!.how(null)).toMatch(/TrackPtes .*REG_DWORD .*1/);
+    expect(checks["driver-verifier"]!.how(null)).toBe("verifier /standard /all");
+    expect(checks["pool-tracking"]!.how("x.sys")).toBe("verifier /flags 0x8 /driver x.sys");
+    expect(checks["unload-checks"]!.how("x.sys")).toBe("verifier /flags 0x800 /driver x.sys");
+    expect(checks["pool-tagging"]!.how(null)).toContain("poolmon");
+    for (const [check, value, data] of [
+      ["pte-tracking", "TrackPtes", 1],
+      ["pte-misuse", "TrackPtes", 3],
+      ["locked-page-tracking", "TrackLockedPages", 1],
+      ["protect-freed-pool", "ProtectNonPagedPool", 1],
+    ] as const)
+      expect(checks[check]!.how(null)).toContain(
+        `Memory Management" /v ${value} /t REG_DWORD /d ${data}, then restart`,
+      );
     expect(checks["slab-debugging"]!.how(null)).toContain("slub_debug=");
   });
 });
