@@ -27,8 +27,8 @@ const FLOORS: Readonly<Record<string, number>> = {
   terminal: 7,
 };
 
-/** Contracts that may be read without entering the room: rules know the facts, but nothing of how they are found. */
-const CONTRACTS = ["src/analysis/facts.ts"];
+/** Contracts that may be read without entering the room: rules know the facts and the stop codes, but nothing of how facts are found. */
+const CONTRACTS = ["src/analysis/facts.ts", "src/analysis/stop-codes.ts"];
 
 interface Import {
   readonly from: string;

@@ -4,8 +4,8 @@ import type { Facts } from "../facts.ts";
 import type { Kernel } from "./kernel.ts";
 import { isKernelAddress, type KernelMemory } from "./kernel-memory.ts";
 import { baseName, type Modules } from "./modules.ts";
+import { valueText } from "./parameter-values.ts";
 import { processAt } from "./processes.ts";
-import { statusName } from "./status-codes.ts";
 import { type ParameterKind, parameterMeanings } from "./stop-code-parameters.ts";
 import { baseStopCode, stopCodeName } from "./stop-codes.ts";
 
@@ -25,44 +25,20 @@ export function stopCodeFact(kernel: Kernel, modules: Modules, stopCode: HeaderS
   };
 }
 
-const IRQLS: ReadonlyMap<bigint, string> = new Map([
-  [0n, "PASSIVE_LEVEL"],
-  [1n, "APC_LEVEL"],
-  [2n, "DISPATCH_LEVEL"],
-  [15n, "HIGH_LEVEL"],
-]);
-
 function parameterText(kernel: Kernel, modules: Modules, code: number, value: bigint, kind: ParameterKind) {
   switch (kind) {
     case "instruction":
     case "code":
       return modules.at(value) ? modules.text(value) : null;
-    case "status":
-      return statusName(value);
-    case "access":
-      return accessName(code, value);
-    case "irql":
-      return IRQLS.get(value) ?? null;
     case "driver name":
       return driverName(kernel.memory, value);
     case "text":
       return isKernelAddress(value) ? kernel.memory.asciiText(value) : null;
     case "process":
       return processAt(kernel, value)?.name ?? null;
-    case "letters":
-      return letters(value);
-    case "plain":
-      return null;
+    default:
+      return valueText(code, value, kind);
   }
-}
-
-/** 0x50 counts in the page fault's error code on newer builds (2 write, 0x10 execute), the others in 1 and 8. */
-function accessName(code: number, value: bigint): string | null {
-  const access = Number(value & 0x1fn);
-  if (access === 0) return "read";
-  if (access === 1) return "write";
-  if (access === 2) return baseStopCode(code) === 0x50 ? "write" : "execute";
-  return access === 8 || access === 0x10 ? "execute" : null;
 }
 
 /** The name at an address, in whichever form makes one: UTF-16 or ASCII with a NUL, or a UNICODE_STRING that points at it. */
@@ -70,14 +46,6 @@ function driverName(memory: KernelMemory, address: bigint): string | null {
   if (!isKernelAddress(address)) return null;
   const forms = [memory.wideText(address, 260), memory.asciiText(address, 260), memory.unicodeString(address)];
   return forms.find((name) => name !== null && /^[\x20-\x7e]{2,}$/.test(name)) ?? null;
-}
-
-/** Text that a tag or a name carries in the value's own bytes, lowest first; null when it is not printable. */
-function letters(value: bigint): string | null {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64LE(value);
-  const text = bytes.toString("latin1").replace(/\0+$/, "");
-  return /^[\x20-\x7e]+$/.test(text) ? text : null;
 }
 
 /** Address of the instruction that failed, for stop codes that say it in a parameter; null when it is left out there. */
