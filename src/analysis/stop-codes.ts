@@ -4,4 +4,4 @@
  */
 export { valueText } from "./nt/parameter-values.ts";
 export { type ParameterKind, parameterMeanings } from "./nt/stop-code-parameters.ts";
-export { baseStopCode, stopCodeName, stopCodes } from "./nt/stop-codes.ts";
+export { baseStopCode, EXCEPTION_CONTEXT, stopCodeName, stopCodes } from "./nt/stop-codes.ts";

@@ -1,3 +1,5 @@
+export { type CatalogueReading, readCatalogue, shippedCatalogue } from "./catalogue.ts";
+export { catalogueJsonSchema, type StopCodeEntry } from "./catalogue-schema.ts";
 export { type Check, checkNames, checks } from "./checks.ts";
 export { type ConditionExplanation, type Explanation, explainRule } from "./explain.ts";
 export { factFunctions } from "./fact-functions.ts";
@@ -16,4 +18,5 @@ export {
 } from "./pack-test.ts";
 export { type ProcedureStage, procedureTable } from "./procedure.ts";
 export type { Rule, RulePack } from "./rule.ts";
+export { explainStopCode, type StopCodeExplanation } from "./stop-code-explanation.ts";
 export { type LintResult, lintPacks, listPacks, type PackSummary } from "./summary.ts";

@@ -432,7 +432,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** Bit 28: the system wrote the small dump of this stop code with the context of the exception, not of the bug check. */
-const EXCEPTION_CONTEXT = 0x1000_0000;
+export const EXCEPTION_CONTEXT = 0x1000_0000;
 
 /** The stop code without the bit that marks its `_M` variant: what says how its parameters are to be read. */
 export function baseStopCode(code: number): number {
