@@ -7,4 +7,5 @@ export { crashScreen, historyScreen, rebuildScreen } from "./history-screen.ts";
 export { prose } from "./prose.ts";
 export { explainScreen, lintScreen, packsScreen, packTestsScreen } from "./rules-screen.ts";
 export { RunTimeline, scenarioScreen } from "./run-screen.ts";
+export { stopCodeScreen } from "./stop-code-screen.ts";
 export { storageBenchScreen } from "./storage-bench-screen.ts";
