@@ -1,0 +1,63 @@
+import { afterAll, describe, expect, it } from "vitest";
+import type { StopCodeExplanation } from "../../src/rules/index.ts";
+import { stopcode, stopcodeJson, temporaryFolder } from "../stopcode.ts";
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+const explain = (...args: string[]) => stopcode(["rules", "explain", ...args], folder.in("home"));
+
+describe("rules explain", () => {
+  it("says what happened, what each parameter is, and what to do", () => {
+    const { status, stdout } = explain("0x9F", "3", "0xffffab8f5b3ea060", "0xfffff80236a6f7b0", "0xffffab8f62ff2a20");
+    expect(status).toBe(0);
+    const lines = stdout.split("\n");
+    expect(lines[1]).toMatch(/^ {2}0x9F DRIVER_POWER_STATE_FAILURE +power$/);
+    expect(stdout).toMatch(/^ {2}case +parameter 1 is 0x3: \w/m);
+    expect(stdout).toMatch(/^ {2}told +1 {2}0x3 +\w/m);
+    expect(stdout).toMatch(/^ +4 {2}0xffffab8f62ff2a20 {2}\w/m);
+    for (const label of ["causes", "advice", "rules"]) expect(stdout).toMatch(new RegExp(`^  ${label} +\\w`, "m"));
+    expect(stdout).toContain("windows-core/");
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(140);
+  });
+
+  it("names the levels, kinds of access and statuses that parameters hold, and what an administrator runs", () => {
+    const { stdout } = explain("d1", "0x18", "2", "1", "0xfffff80012345678");
+    expect(stdout).toMatch(/2 {2}0x2 .*: DISPATCH_LEVEL$/m);
+    expect(stdout).toMatch(/3 {2}0x1 .*: write$/m);
+    expect(stdout).toMatch(/^ {2}arm +force-irql: .*\n(.*\n)? +verifier \/flags 0x2 \/all$/m);
+    expect(explain("0x1000007E", "0xc0000005").stdout).toMatch(/_M .*(\n.*)*: STATUS_ACCESS_VIOLATION$/m);
+  });
+
+  it("lists the cases there are where the parameter that decides is not given, and says so where it decides nothing", () => {
+    expect(explain("driver_power_state_failure").stdout).toMatch(/^ {2}by P1 +0x1 +\w(.*\n)+ +0x500 +\w/m);
+    expect(explain("0xC1", "1", "2", "3").stdout).toMatch(/^ {2}by P4 +0x20 /m);
+    expect(explain("0x93").stdout).toMatch(/^ {2}by +P4 = 0x1 .*\n +P2 = 0x0 /m);
+    expect(explain("0x9F", "0x99").stdout).toContain("parameter 1 is 0x99: no case is known for this value");
+    expect(explain("0x133").stdout).not.toMatch(/^ {2}case/m);
+  });
+
+  it("prints one document with --json", () => {
+    const document = stopcodeJson<StopCodeExplanation>(["rules", "explain", "9f", "3"], folder.in("home"));
+    expect(document).toMatchObject({
+      code: "0x9f",
+      name: "DRIVER_POWER_STATE_FAILURE",
+      family: "power",
+      decided: { parameter: 1, value: "0x3" },
+      cases: [],
+    });
+    expect(document.parameters.map(({ value }) => value)).toEqual(["0x3", null, null, null]);
+  });
+
+  it.each([
+    [["0x9E9"], "stopcode: there is no stop code 0x9E9 · the nearest are 0xBFE "],
+    [["POWER_STATE"], "stopcode: no stop code is named POWER_STATE · there is DRIVER_POWER_STATE_FAILURE\n"],
+    [["0x9F", "ffff"], "stopcode: ffff is no parameter of a stop code · write it in hex with 0x"],
+    [["0x9F", "1", "2", "3", "4", "5"], "stopcode: Unexpected argument: 5"],
+    [[], "stopcode: Missing 1 required arg"],
+  ])("%j is refused in one line: 2", (args, line) => {
+    const { status, stdout, stderr } = explain(...args);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr.startsWith(line), stderr).toBe(true);
+    expect(stderr.trimEnd()).not.toContain("\n");
+  });
+});
