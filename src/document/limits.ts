@@ -1,4 +1,4 @@
-import { type Document, isAlias, Lexer, type Node, Parser, visit } from "yaml";
+import { type CST, type Document, isAlias, Lexer, type Node, Parser, visit } from "yaml";
 
 /**
  * How large a document may be. The limits hold before the parser builds anything: its composer recurses, and looks for equal keys
@@ -12,21 +12,25 @@ export interface Spot {
   readonly offset: number;
 }
 
-/** What makes a text too large to be composed: tokens and brackets are counted as they are read, the tree without recursion. */
-export function excess(text: string): Spot | null {
+/**
+ * The syntax trees of a text, from which a document can be composed, or what makes it too large for that. Tokens and brackets are
+ * counted as they are read, the trees without recursion.
+ */
+export function syntaxTrees(text: string): { readonly trees: readonly CST.Token[] } | { readonly excess: Spot } {
   const parser = new Parser();
-  const trees: unknown[] = [];
+  const trees: CST.Token[] = [];
   let [offset, tokens, brackets] = [0, 0, 0];
   for (const token of new Lexer().lex(text)) {
-    if (++tokens > limits.tokens) return { message: `it has more than ${limits.tokens} tokens`, offset };
+    if (++tokens > limits.tokens) return { excess: { message: `it has more than ${limits.tokens} tokens`, offset } };
     if (token === "[" || token === "{") brackets++;
     else if (token === "]" || token === "}") brackets--;
-    if (brackets > limits.depth) return { message: `it nests more than ${limits.depth} deep`, offset };
+    if (brackets > limits.depth) return { excess: { message: `it nests more than ${limits.depth} deep`, offset } };
     trees.push(...parser.next(token));
     offset += token.length;
   }
   trees.push(...parser.end());
-  return trees.map(tooDeepOrWide).find((spot) => spot !== null) ?? null;
+  const excess = trees.map(tooDeepOrWide).find((spot) => spot !== null);
+  return excess === undefined ? { trees } : { excess };
 }
 
 interface SyntaxNode {

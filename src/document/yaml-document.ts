@@ -1,6 +1,6 @@
-import { LineCounter, type Node, parseDocument } from "yaml";
+import { Composer, type Document, LineCounter, type Node } from "yaml";
 import type { DocumentKind } from "./kind.ts";
-import { excess, type Spot, unwanted } from "./limits.ts";
+import { type Spot, syntaxTrees, unwanted } from "./limits.ts";
 import { keyOffset, type Path, valueOffset } from "./place.ts";
 import { type DocumentPlace, type DocumentProblem, type DocumentProblems, isProblems } from "./problem.ts";
 
@@ -37,13 +37,16 @@ export function parseYaml(
   text: string,
 ): { readonly document: YamlDocument } | { readonly problems: DocumentProblems } {
   const source = new Source(file, text);
-  const tooMuch = excess(text);
-  if (tooMuch !== null) return { problems: [source.problem(`${kind.prefix}/too-large`, tooMuch)] };
+  const syntax = syntaxTrees(text);
+  if ("excess" in syntax) return { problems: [source.problem(`${kind.prefix}/too-large`, syntax.excess)] };
 
-  const parsed = parseDocument(text, { prettyErrors: false });
+  const composed = new Composer().compose(syntax.trees, true, text.length);
+  // There is one at least, if only an empty one; what comes after a second is not composed.
+  const [parsed, second] = composed as unknown as [Document.Parsed, Document.Parsed?];
   const root = parsed.contents as Node | null;
   const errors = [...parsed.errors, ...parsed.warnings].map(({ message, pos: [offset] }) => ({ message, offset }));
-  const broken = [...errors, ...unwanted(parsed)]
+  const more = second === undefined ? [] : [{ message: "it holds multiple documents", offset: second.range[0] }];
+  const broken = [...errors, ...more, ...unwanted(parsed)]
     .slice(0, ERRORS_SHOWN)
     .map((spot) => source.problem(`${kind.prefix}/yaml`, spot));
   if (isProblems(broken)) return { problems: broken };
