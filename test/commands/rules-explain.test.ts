@@ -29,11 +29,18 @@ describe("rules explain", () => {
   });
 
   it("lists the cases there are where the parameter that decides is not given, and says so where it decides nothing", () => {
-    expect(explain("driver_power_state_failure").stdout).toMatch(/^ {2}by P1 +0x1 +\w(.*\n)+ +0x500 +\w/m);
-    expect(explain("0xC1", "1", "2", "3").stdout).toMatch(/^ {2}by P4 +0x20 /m);
-    expect(explain("0x93").stdout).toMatch(/^ {2}by +P4 = 0x1 .*\n +P2 = 0x0 /m);
+    expect(explain("driver_power_state_failure").stdout).toMatch(/^ {2}cases +P1 = 0x1 +\w(.*\n)+ +P1 = 0x500 +\w/m);
+    expect(explain("0xC1", "1", "2", "3").stdout).toMatch(/^ {2}cases +P4 = 0x20 /m);
     expect(explain("0x9F", "0x99").stdout).toContain("parameter 1 is 0x99: no case is known for this value");
-    expect(explain("0x133").stdout).not.toMatch(/^ {2}case/m);
+    expect(explain("0x133").stdout).not.toMatch(/^ {2}case /m);
+  });
+
+  it("keeps its columns where some parameters are given, and where a case has dozens of values", () => {
+    expect(explain("0x9F", "3").stdout).toMatch(/^ {2}told +1 {2}0x3 {2}\w.*\n +2 {7}\w.*\n +3 {7}\w.*\n +4 {7}\w/m);
+    const { stdout } = explain("0x19");
+    expect(stdout).toMatch(/^ +P1 = 0xd, 0xe, 0xf and \d more {2}\w/m);
+    const texts = stdout.split("\n").filter((line) => !line.includes("reg add"));
+    expect(Math.max(...texts.map(({ length }) => length))).toBeLessThanOrEqual(122);
   });
 
   it("prints one document with --json", () => {
