@@ -93,6 +93,16 @@ export const logRecord = z.strictObject({
   text: z.string(),
 });
 
+/** How many of the allocations that special pool was to serve it has served. */
+export const specialPoolFact = z.strictObject({
+  eligible: z.number(),
+  given: z.number(),
+  /** Per cent. */
+  coverage: z.number(),
+  /** 95 per cent or more: that special pool found nothing means something. */
+  isEnough: z.boolean(),
+});
+
 /** A user of a tracked resource, as a check that was armed counted it. */
 export const trackedUser = z.strictObject({
   module: z.string(),
@@ -246,6 +256,8 @@ export const facts = z.strictObject({
           users: z.array(trackedUser),
         }),
       ),
+      /** Null where it was not armed. */
+      specialPool: maybe(specialPoolFact),
     }),
   ),
   /** Of a dump of a whole machine whose hypervisor failed. */

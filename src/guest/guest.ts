@@ -1,7 +1,8 @@
 import { hex, Random, StopcodeError } from "../binary/index.ts";
-import { KERNEL_CHECKS, type KernelCheck } from "../dumpfile/index.ts";
+import { KERNEL_CHECKS } from "../dumpfile/index.ts";
 import type { Partition } from "../hypervisor/index.ts";
 import {
+  type ArmedKernelCheck,
   type CheckRequest,
   joinChecks,
   type Procedure,
@@ -62,7 +63,7 @@ export class Guest {
   /** The stop that the start before this one ended in, as this guest found it in non-volatile memory. */
   readonly previous: StopCodeState;
   /** Checks that are on. */
-  readonly armed: readonly CheckRequest[];
+  readonly armed: readonly ArmedKernelCheck[];
   readonly #kernel: Kernel;
   /** The dump that it is writing of itself. */
   #dumping: Generator<undefined, SelfDump> | null = null;
@@ -73,7 +74,7 @@ export class Guest {
     const { partition } = options;
     this.previous = readStopCode(partition.nonVolatile);
     const asked = joinChecks(readArmedChecks(partition.nonVolatile), this.#ownDiagnosis(options.procedures));
-    this.armed = asked.filter(({ check }) => isKnown(check));
+    this.armed = asked.filter(isKnown);
     const random = new Random(options.seed, `boot ${options.boot} of ${partition.name}`);
     this.#kernel = withinMemory(partition, () => {
       const kernel = new Kernel({
@@ -83,7 +84,7 @@ export class Guest {
         systemPtes: options.systemPtes,
         startedAt: BigInt(options.startedAt.getTime()) * 10_000n + UNIX_EPOCH,
         pageFile: options.pageFile,
-        armed: new Set(this.armed.map(({ check }) => check as KernelCheck)),
+        armed: this.armed,
       });
       this.#greet(kernel, asked);
       start(kernel, options, random);
@@ -188,12 +189,14 @@ export class Guest {
       case "none":
         break;
     }
-    for (const { check, target } of asked)
+    for (const request of asked) {
+      const { check, target } = request;
       kernel.print(
-        isKnown(check)
+        isKnown(request)
           ? `armed: ${check}${target ? ` for ${target}` : ""}`
           : `not armed: this kernel has no check ${check}`,
       );
+    }
   }
 }
 
@@ -263,4 +266,5 @@ export function armForNextStart(partition: Partition, checks: readonly CheckRequ
   storeArmedChecks(partition.nonVolatile, checks);
 }
 
-const isKnown = (check: string): check is KernelCheck => (KERNEL_CHECKS as readonly string[]).includes(check);
+const isKnown = (request: CheckRequest): request is ArmedKernelCheck =>
+  (KERNEL_CHECKS as readonly string[]).includes(request.check);

@@ -34,7 +34,12 @@ export interface RunReport {
   readonly scenario: string;
   readonly seed: number;
   readonly boots: readonly BootReport[];
-  readonly verdict: { readonly culprit: string | null; readonly confidence: string | null };
+  /** The surest finding of all boots. `bystander`: who stumbled over the culprit's doing, in that crash or in one before it. */
+  readonly verdict: {
+    readonly culprit: string | null;
+    readonly confidence: string | null;
+    readonly bystander: string | null;
+  };
   /** Where the run ended otherwise than the scenario says it must; null when the scenario says nothing. */
   readonly unexpected: readonly string[] | null;
   /** What was counted on the machine as a whole, and in each partition. */
@@ -236,10 +241,17 @@ class Run {
   }
 
   report(): Omit<RunReport, "scenario" | "seed" | "unexpected"> {
-    const [best] = this.crashes.flatMap((crash) => crash.diagnosis.findings).sort(bySureness);
+    const findings = this.crashes.flatMap((crash) => crash.diagnosis.findings);
+    const [best] = findings.toSorted(bySureness);
+    const culprit = best?.culprit.name ?? null;
+    const bystanders = findings.flatMap(({ bystander }) => bystander?.name ?? []);
     return {
       boots: this.boots,
-      verdict: { culprit: best?.culprit.name ?? null, confidence: best?.verdict ?? null },
+      verdict: {
+        culprit,
+        confidence: best?.verdict ?? null,
+        bystander: best?.bystander?.name ?? bystanders.find((name) => name !== culprit) ?? null,
+      },
       hypervisor: { counters: this.host.counters(), partitions: this.host.partitionCounters() },
       storage: { counters: this.host.storageCounters() },
       dumps: this.crashes.map(({ manifest, folder }) => ({

@@ -84,6 +84,13 @@ export function block(label: string, lines: readonly string[]): string[] {
   return lines.map((line, index) => `  ${(index === 0 ? label : "").padEnd(9)} ${line}`);
 }
 
+/** A warning where special pool was used up, so that damage may have gone unnoticed; null where there is nothing to warn of. */
+export function coverageText(facts: Facts): string | null {
+  const special = facts.checks?.specialPool;
+  if (!special || special.isEnough) return null;
+  return `special pool held ${special.coverage} % of ${counted(special.eligible, "block")}: below 95 % it may miss damage`;
+}
+
 /** One screenful of what is known about a crash, the answer first. */
 export function factsScreen(facts: Facts): string {
   const crash = facts.crash;
@@ -121,6 +128,8 @@ export function factsScreen(facts: Facts): string {
     });
     lines.push(...block("PTEs", columns(users, [1])), "");
   }
+  const coverage = coverageText(facts);
+  if (coverage) lines.push(...block("coverage", [coverage]), "");
   if (facts.hypervisor) lines.push(...block("audit", auditLines(facts.hypervisor)), "");
   if (crash && crash.stack.length > 0) lines.push(...block("stack", stackLines(crash.stack)), "");
   const inventory = [

@@ -1,7 +1,7 @@
 import type { Scenario } from "../host/index.ts";
 import type { RunEvent } from "../pipeline/index.ts";
 import { findingLines } from "./diagnosis-screen.ts";
-import { block } from "./facts-screen.ts";
+import { block, coverageText } from "./facts-screen.ts";
 import { historyScreen } from "./history-screen.ts";
 import type { ProgressLine } from "./progress.ts";
 import { bold, count, counted, dim, duration, green, red, size, wrap } from "./style.ts";
@@ -74,7 +74,7 @@ function lines(event: Exclude<RunEvent, { kind: "progress" }>): string[] {
       return [...entry("armed", `${checks}, for ${event.partition}'s next start`), ""];
     }
     case "ended": {
-      const { culprit, confidence } = event.report.verdict;
+      const { culprit, confidence, bystander } = event.report.verdict;
       const crashes = event.rows.length;
       const unexpected = (event.report.unexpected ?? []).map((line) => `  ${red("unexpected")}  ${line}`);
       const media = mediaLines(event.report.storage.counters);
@@ -85,7 +85,7 @@ function lines(event: Exclude<RunEvent, { kind: "progress" }>): string[] {
         "",
         ...unexpected,
         anyStopped
-          ? `  ${bold(culprit ?? "no culprit")}${confidence ? ` ${confidence}` : ""}`
+          ? `  ${bold(culprit ?? "no culprit")}${confidence ? ` ${confidence}` : ""}${bystander ? ` · ${bystander} only stumbled over it` : ""}`
           : green("  no partition stopped"),
         ...media,
         historyScreen(event.rows),
@@ -106,7 +106,8 @@ function mediaLines({ mediaPeriods = 0, mediaMisses = 0 }: Readonly<Record<strin
 }
 
 function recordedLines({ crash, seconds }: Extract<RunEvent, { kind: "recorded" }>): string[] {
-  const { manifest, diagnosis } = crash;
+  const { manifest, facts, diagnosis } = crash;
+  const coverage = facts && coverageText(facts);
   const sealedPages = manifest.sealed.reduce((sum, { pages }) => sum + pages, 0);
   const owners = new Set(manifest.sealed.flatMap(({ recipients }) => recipients)).size;
   const parts = [
@@ -117,6 +118,7 @@ function recordedLines({ crash, seconds }: Extract<RunEvent, { kind: "recorded" 
   ];
   return [
     ...entry("dump", parts.filter(Boolean).join(" · ")),
+    ...(coverage ? entry("coverage", coverage) : []),
     ...diagnosis.findings.flatMap((finding) => below(findingLines({ ...finding, arm: [] }))),
     ...(diagnosis.findings.length === 0 ? entry("verdict", "no rule has anything to say about it") : []),
   ];

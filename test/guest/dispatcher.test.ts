@@ -17,7 +17,7 @@ function kernelWith(processors: number): Kernel {
     random: new Random(5),
     systemPtes: 1024,
     startedAt: 0n,
-    armed: new Set(),
+    armed: [],
     pageFile: null,
   });
 }

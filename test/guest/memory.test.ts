@@ -4,6 +4,7 @@ import { Random } from "../../src/binary/index.ts";
 import { Kernel } from "../../src/guest/kernel/kernel.ts";
 import { ACCESSED_BIT, DIRTY_BIT, PAGE_KIND } from "../../src/guest/memory/page-table-entry.ts";
 import { poolTag } from "../../src/guest/memory/pool.ts";
+import { PoolDamage } from "../../src/guest/memory/pool-damage.ts";
 import { VirtualClock } from "../../src/guest/threads/virtual-clock.ts";
 import { type EngineKind, Hypervisor, PageFault } from "../../src/hypervisor/index.ts";
 
@@ -23,7 +24,7 @@ function kernel(
     random: new Random(5),
     systemPtes,
     startedAt: 0n,
-    armed: new Set(),
+    armed: [],
     pageFile: null,
   });
 }
@@ -61,6 +62,90 @@ describe("pools", () => {
       );
     },
   );
+
+  describe("meet what was written over their headers", () => {
+    /** Three blocks of 64 bytes next to one another, and one behind; then something is written, and something done. */
+    const met = (damage: (blocks: bigint[], own: Kernel) => void, then: (blocks: bigint[], own: Kernel) => void) => {
+      const own = kernel();
+      const blocks = Array.from({ length: 4 }, () => own.nonPagedPool.allocate(64, poolTag("Test")));
+      expect(blocks.map((block) => Number(block - blocks[0]!))).toEqual([0, 80, 160, 240]);
+      damage(blocks, own);
+      try {
+        then(blocks, own);
+      } catch (error) {
+        return error instanceof PoolDamage ? error.found : error;
+      }
+      return "nothing";
+    };
+    const overwrite = (own: Kernel, at: bigint, bytes: number) =>
+      own.memory.processor.write(at, new Uint8Array(bytes).fill(0xd0));
+    const free = (which: number) => (blocks: bigint[], own: Kernel) => own.nonPagedPool.free(blocks[which]!);
+
+    it("when the block in front is freed, the block itself, or the one behind", () => {
+      const header = ([, , third]: bigint[], own: Kernel) => overwrite(own, third! - 16n, 16);
+      expect(met(header, free(1))).toMatchObject({ kind: "size" });
+      expect(met(header, free(2))).toMatchObject({ kind: "size" });
+      expect(met(header, free(3))).toMatchObject({ kind: "neighbours" });
+      expect(met(header, free(0))).toBe("nothing");
+    });
+
+    it("even when it is one byte", () => {
+      const previous = ([, , third]: bigint[], own: Kernel) => overwrite(own, third! - 16n, 1);
+      expect(met(previous, free(1))).toMatchObject({ kind: "size" });
+      expect(met(previous, free(2))).toMatchObject({ kind: "neighbours" });
+    });
+
+    it("when a block is freed twice, or its free neighbour's header is wrong", () => {
+      const freed = (blocks: bigint[], own: Kernel) => own.nonPagedPool.free(blocks[1]!);
+      expect(met(freed, free(1))).toMatchObject({ kind: "freed twice" });
+      const broken = (blocks: bigint[], own: Kernel) => {
+        own.nonPagedPool.free(blocks[1]!);
+        own.memory.processor.writeU8(blocks[1]! - 14n, 0xd0); // its size
+      };
+      expect(met(broken, free(0))).toMatchObject({ kind: "size" });
+    });
+
+    const allocate = (_: bigint[], own: Kernel) => void own.nonPagedPool.allocate(64, poolTag("Test"));
+    it("when a free block's links are followed, or do not lead back", () => {
+      const freed = (link: (blocks: bigint[]) => bigint) => (blocks: bigint[], own: Kernel) => {
+        own.nonPagedPool.free(blocks[1]!);
+        own.memory.processor.writeU64(blocks[1]!, link(blocks));
+      };
+      expect(
+        met(
+          freed(() => 0xd0d0_d0d0_d0d0_d0d0n),
+          allocate,
+        ),
+      ).toEqual({ kind: "wild link", address: 0xd0d0_d0d0_d0d0_d0d0n });
+      expect(
+        met(
+          freed(() => 0xffff_8000_0000_0000n),
+          allocate,
+        ),
+      ).toMatchObject({ kind: "wild link" });
+      expect(
+        met(
+          freed(([first]) => first! + 1n),
+          allocate,
+        ),
+      ).toMatchObject({ kind: "wild link" });
+      expect(
+        met(
+          freed(([first]) => first!),
+          allocate,
+        ),
+      ).toMatchObject({ kind: "list" });
+    });
+
+    it("when a list has a block of another size, or one that is taken", () => {
+      const freed = (offset: bigint) => (blocks: bigint[], own: Kernel) => {
+        own.nonPagedPool.free(blocks[1]!);
+        own.memory.processor.writeU8(blocks[1]! - 16n + offset, 3);
+      };
+      expect(met(freed(2n), allocate)).toMatchObject({ kind: "bad entry" });
+      expect(met(freed(3n), allocate)).toMatchObject({ kind: "bad entry" });
+    });
+  });
 
   it("gives whole pages back, down to the last frame", () => {
     const own = kernel();

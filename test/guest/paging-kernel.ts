@@ -17,7 +17,7 @@ export function pagingKernel(pageFile: PageFileDevice | null, engine: EngineKind
     random: new Random(5),
     systemPtes: 1024,
     startedAt: 0n,
-    armed: new Set(),
+    armed: [],
     pageFile,
   });
 }

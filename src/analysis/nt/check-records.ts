@@ -13,6 +13,9 @@ import type { Kernel } from "./kernel.ts";
 import type { Modules } from "./modules.ts";
 
 const MOST_ENTRIES = 65_536;
+const SPECIAL_POOL_BIT = 1 << KERNEL_CHECKS.indexOf("special-pool");
+/** Per cent of the blocks, below which Driver Verifier's documentation has special pool called insufficient. */
+const ENOUGH_COVERAGE = 95;
 
 /** What the kernel's armed checks recorded before it stopped; null for a kernel that has none. */
 export function checkFacts(kernel: Kernel, modules: Modules): Facts["checks"] | null {
@@ -32,7 +35,17 @@ export function checkFacts(kernel: Kernel, modules: Modules): Facts["checks"] | 
       largestFreeRun: Number(records.largestFreeRun),
       users: entries ? usersOf(entries, count, modules) : [],
     },
+    specialPool:
+      records.armedMask & SPECIAL_POOL_BIT
+        ? specialPoolFact(Number(records.specialEligible), Number(records.specialGiven))
+        : null,
   };
+}
+
+/** When special pool is used up, blocks come from the ordinary one without a word: its finding nothing means less then. */
+function specialPoolFact(eligible: number, given: number) {
+  const coverage = eligible === 0 ? 100 : Math.floor((given / eligible) * 1000) / 10;
+  return { eligible, given, coverage, isEnough: coverage >= ENOUGH_COVERAGE };
 }
 
 function recordsAddress(modules: Modules): bigint | null {

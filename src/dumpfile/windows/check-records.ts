@@ -5,10 +5,10 @@ export const CHECK_RECORDS_EXPORT = "LabCheckRecords";
 
 /** "CHKR", first letter in the lowest byte. */
 export const CHECK_RECORDS_SIGNATURE = 0x524b4843;
-export const CHECK_RECORDS_VERSION = 1;
+export const CHECK_RECORDS_VERSION = 2;
 
 /** Checks that a guest kernel can be started with, in the order of their bits in `armedMask`. */
-export const KERNEL_CHECKS = ["pte-tracking"] as const;
+export const KERNEL_CHECKS = ["pte-tracking", "special-pool"] as const;
 
 export type KernelCheck = (typeof KERNEL_CHECKS)[number];
 
@@ -17,9 +17,9 @@ export type KernelCheck = (typeof KERNEL_CHECKS)[number];
  * counts of PTEs as long as no check is armed.
  */
 // biome-ignore format: a table
-export const checkRecords = layout("LAB_CHECK_RECORDS", 0x38, {
+export const checkRecords = layout("LAB_CHECK_RECORDS", 0x48, {
   signature:      u32(0x00, "CHKR"),
-  version:        u32(0x04, "1"),
+  version:        u32(0x04, "2"),
   armedMask:      u32(0x08, "bit n: KERNEL_CHECKS[n]"),
   entryCount:     u32(0x0c, "entries in use"),
   totalPtes:      u64(0x10, "system PTEs there are"),
@@ -27,6 +27,8 @@ export const checkRecords = layout("LAB_CHECK_RECORDS", 0x38, {
   largestFreeRun: u64(0x20, "PTEs; kept up to date at a failed reservation and at a bug check"),
   entries:        address(0x28, "array of LAB_CHECK_ENTRY, 0 when nothing is tracked"),
   entryCapacity:  u32(0x30),
+  specialEligible: u64(0x38, "allocations that were to come from special pool"),
+  specialGiven:   u64(0x40, "of these, given a page of their own"),
 });
 
 /** One caller of the system PTE allocator, as PTE tracking counts it. */

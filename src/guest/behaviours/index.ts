@@ -8,6 +8,9 @@ import { mapAndUnmap } from "./map-and-unmap.ts";
 import { nullDereference } from "./null-dereference.ts";
 import { pageableTable } from "./pageable-table.ts";
 import { poolChurn } from "./pool-churn.ts";
+import { poolOverrun } from "./pool-overrun.ts";
+import { poolUnderrun } from "./pool-underrun.ts";
+import { useAfterFree } from "./use-after-free.ts";
 
 const name = z
   .string()
@@ -56,6 +59,21 @@ export const driver = z.discriminatedUnion("behaviour", [
     behaviour: z.literal(poolChurn.name).meta({ description: poolChurn.summary }),
     options: poolChurn.options.prefault({}),
   }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(poolOverrun.name).meta({ description: poolOverrun.summary }),
+    options: poolOverrun.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(poolUnderrun.name).meta({ description: poolUnderrun.summary }),
+    options: poolUnderrun.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(useAfterFree.name).meta({ description: useAfterFree.summary }),
+    options: useAfterFree.options.prefault({}),
+  }),
 ]);
 
 export type DriverChoice = z.output<typeof driver>;
@@ -79,5 +97,11 @@ export function driverFile(choice: DriverChoice): DriverFile {
       return { name: choice.name, program: pageableTable.program(choice.options) };
     case "pool-churn":
       return { name: choice.name, program: poolChurn.program(choice.options) };
+    case "pool-overrun":
+      return { name: choice.name, program: poolOverrun.program(choice.options) };
+    case "pool-underrun":
+      return { name: choice.name, program: poolUnderrun.program(choice.options) };
+    case "use-after-free":
+      return { name: choice.name, program: useAfterFree.program(choice.options) };
   }
 }

@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import { layout, text, u32 } from "../../binary/index.ts";
+import type { KernelCheck } from "../../dumpfile/index.ts";
 
 const SIGNATURE = 0x4d52_4143; // "CARM"
 const MOST_CHECKS = 16;
@@ -22,6 +23,15 @@ export interface CheckRequest {
   readonly check: string;
   readonly target: string | null;
 }
+
+/** A check that this kernel has, and whom it is for. */
+export interface ArmedKernelCheck extends CheckRequest {
+  readonly check: KernelCheck;
+}
+
+/** Whether a check is armed for an image: by its name, in whatever case, or for all. */
+export const isCheckedFor = (armed: readonly ArmedKernelCheck[], check: KernelCheck, image: string): boolean =>
+  armed.some((one) => one.check === check && (one.target === null || one.target.toLowerCase() === image.toLowerCase()));
 
 /**
  * What a kernel does by itself about a stop code that its last start left: the checks it switches on (systems.md 6.1).

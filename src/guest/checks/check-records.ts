@@ -4,10 +4,10 @@ import {
   checkEntry,
   checkRecords,
   KERNEL_CHECKS,
-  type KernelCheck,
 } from "../../dumpfile/index.ts";
 import type { KernelMemory } from "../memory/kernel-memory.ts";
 import type { SystemPtes } from "../memory/system-ptes.ts";
+import type { ArmedKernelCheck } from "./armed-checks.ts";
 
 /** Entries that fit the page which tracking takes for them: callers beyond are not told apart and not recorded. */
 const ENTRY_CAPACITY = 4096 / checkEntry.size;
@@ -20,13 +20,14 @@ export interface BiggestUser {
 }
 
 /**
- * The block that says which checks are armed, and the records of the only one that keeps any: PTE tracking counts every
- * reservation and release by its caller. Everything lies in nonpaged guest memory. With nothing armed, nothing is recorded.
+ * The block that says which checks are armed, and what they record: PTE tracking counts every reservation and release by its
+ * caller, special pool how many of the blocks it was to hold it has held. Everything lies in nonpaged guest memory. With
+ * nothing armed, nothing is recorded.
  */
 export class CheckRecords {
   /** Writes of records since the kernel started. */
   written = 0;
-  readonly armed: ReadonlySet<KernelCheck>;
+  readonly armed: readonly ArmedKernelCheck[];
   readonly #block: bigint;
   readonly #entries: bigint;
   /** For each system PTE that begins a run: one more than the index of the entry of who reserved it. */
@@ -36,7 +37,7 @@ export class CheckRecords {
 
   constructor(
     block: bigint,
-    armed: ReadonlySet<KernelCheck>,
+    armed: readonly ArmedKernelCheck[],
     memory: KernelMemory,
     ptes: SystemPtes,
     allocatePages: (bytes: number) => bigint,
@@ -45,13 +46,14 @@ export class CheckRecords {
     this.#block = block;
     this.#memory = memory;
     this.#ptes = ptes;
-    const tracks = armed.has("pte-tracking");
+    const isArmed = (wanted: string) => armed.some(({ check }) => check === wanted);
+    const tracks = isArmed("pte-tracking");
     this.#entries = tracks ? allocatePages(ENTRY_CAPACITY * checkEntry.size) : 0n;
     this.#owners = tracks ? allocatePages(ptes.total * Number(OWNER_BYTES)) : 0n;
     memory.put(checkRecords, block, {
       signature: CHECK_RECORDS_SIGNATURE,
       version: CHECK_RECORDS_VERSION,
-      armedMask: KERNEL_CHECKS.reduce((mask, check, bit) => (armed.has(check) ? mask | (1 << bit) : mask), 0),
+      armedMask: KERNEL_CHECKS.reduce((mask, check, bit) => (isArmed(check) ? mask | (1 << bit) : mask), 0),
       totalPtes: BigInt(ptes.total),
       freePtes: BigInt(ptes.total),
       largestFreeRun: BigInt(ptes.total),
@@ -91,6 +93,14 @@ export class CheckRecords {
     );
     this.#add(entry + BigInt(heldPtes.offset), -count);
     processor.writeU16(this.#owner(first), 0);
+    this.written++;
+  }
+
+  /** Records an allocation that was to come from special pool; `given`: it did. */
+  allocatedSpecially(given: boolean): void {
+    const { specialEligible, specialGiven } = checkRecords.fields;
+    this.#add(this.#block + BigInt(specialEligible.offset), 1);
+    if (given) this.#add(this.#block + BigInt(specialGiven.offset), 1);
     this.written++;
   }
 

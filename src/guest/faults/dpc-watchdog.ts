@@ -17,7 +17,6 @@ const TRIAGE_BYTES = 0x10;
  * has lasted too long. That is 0x133: 0, the ticks it has lasted, those it may, and a block with more. The stack says whose it was.
  */
 export function* overstay(kernel: Kernel, thread: Thread, rip: bigint): Routine<never> {
-  const block = kernel.allocate(TRIAGE_BYTES, "DpcW");
   const ticks = ALLOWED_TICKS + 1;
   yield { kind: "compute", seconds: ticks * CLOCK_INTERVAL_SECONDS };
   thread.trap(kernel.images.find("nt!KiInterruptDispatch"), { errorCode: 0, address: 0n, rip });
@@ -28,5 +27,6 @@ export function* overstay(kernel: Kernel, thread: Thread, rip: bigint): Routine<
     "nt!KeAccumulateTicks",
   ])
     thread.enter(kernel.images.find(name));
+  const block = kernel.allocate(TRIAGE_BYTES, "DpcW");
   return bugCheck(kernel, thread, DPC_WATCHDOG_VIOLATION, [SINGLE_DPC, BigInt(ticks), BigInt(ALLOWED_TICKS), block]);
 }

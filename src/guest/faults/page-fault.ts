@@ -3,6 +3,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { DISPATCH_LEVEL } from "../threads/processor.ts";
 import type { Thread } from "../threads/thread.ts";
 import { bugCheck } from "./bug-check.ts";
+import { specialPoolStopCode } from "./special-pool-fault.ts";
 
 const ACCESS_VIOLATION = 0xc000_0005;
 const WRITE = 1 << 1;
@@ -21,8 +22,8 @@ const FIRST_KERNEL_ADDRESS = 0xffff_8000_0000_0000n;
 const typeOf = (address: bigint) => (address < FIRST_KERNEL_ADDRESS ? 0xfn : 2n);
 
 /**
- * A fault that nothing can resolve: this kernel keeps every page it maps in memory. At DISPATCH_LEVEL and above it is 0xD1,
- * below it is 0x50.
+ * A fault that nothing can resolve: this kernel keeps every page it maps in memory. In special pool the stop code says what was done there, at
+ * any IRQL; elsewhere it is 0xD1 at DISPATCH_LEVEL and above, 0x50 below.
  *
  * @param rip the instruction that faulted
  */
@@ -32,11 +33,14 @@ export function pageFault(kernel: Kernel, thread: Thread, fault: PageFault, rip:
   const irql = (thread.processor ?? processors[0]!).irql;
   const exception = { code: ACCESS_VIOLATION, address: rip, information: [kind.violation, fault.address] };
   thread.trap(images.find("nt!KiPageFault"), { errorCode: fault.errorCode, address: fault.address, rip });
-  if (irql >= DISPATCH_LEVEL) {
+  const specialStop = specialPoolStopCode(kernel, fault.address, rip);
+  if (irql >= DISPATCH_LEVEL && specialStop === null) {
     thread.enter(images.find("nt!KiBugCheckDispatch"));
     return bugCheck(kernel, thread, 0xd1, [fault.address, BigInt(irql), kind.irqlStop, rip], exception);
   }
   thread.enter(images.find("nt!MmAccessFault"), [BigInt(fault.errorCode), fault.address]);
   thread.enter(images.find("nt!MiSystemFault"), [fault.address]);
+  if (specialStop !== null)
+    return bugCheck(kernel, thread, specialStop, [fault.address, kind.violation, rip, 0n], exception);
   return bugCheck(kernel, thread, 0x50, [fault.address, kind.pageFaultStop, rip, typeOf(fault.address)], exception);
 }

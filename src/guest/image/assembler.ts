@@ -114,6 +114,10 @@ export class Assembler {
           sites.set(step.site, this.#here);
           this.#emit(0x48, step.kind === "load" ? 0x8b : 0x89, 0x01);
           break;
+        case "fill":
+          sites.set(step.site, this.#here);
+          this.#emit(0xf3, 0xaa);
+          break;
       }
     }
     this.#emit(0x33, 0xc0); // xor eax, eax: a call is never a function's last instruction before its epilog

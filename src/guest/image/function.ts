@@ -17,7 +17,9 @@ export type Step =
   /** `48 8B 01`, mov rax, [rcx] */
   | { readonly kind: "load"; readonly site: string }
   /** `48 89 01`, mov [rcx], rax */
-  | { readonly kind: "store"; readonly site: string };
+  | { readonly kind: "store"; readonly site: string }
+  /** `F3 AA`, rep stosb: al to rcx bytes from rdi on */
+  | { readonly kind: "fill"; readonly site: string };
 
 /** A function as it is declared: the assembler makes code and unwind information from it. */
 export interface FunctionDeclaration {
@@ -51,6 +53,7 @@ export const call = (target: string, site = target): Step => ({ kind: "call", ta
 export const callPointer = (site: string): Step => ({ kind: "call-pointer", site });
 export const load = (site: string): Step => ({ kind: "load", site });
 export const store = (site: string): Step => ({ kind: "store", site });
+export const fill = (site: string): Step => ({ kind: "fill", site });
 
 /** @example declare("MapBuffer", { saves: ["rbx"], locals: 0x30 }, call("nt!MmMapLockedPagesSpecifyCache")) */
 export function declare(

@@ -1,16 +1,13 @@
 import type { Random } from "../../binary/index.ts";
 import { PAGE_SIZE } from "../../binary/index.ts";
-import {
-  type KernelCheck,
-  systemTime as ksystemTime,
-  USER_SHARED_DATA_ADDRESS,
-  userSharedData,
-} from "../../dumpfile/index.ts";
+import { systemTime as ksystemTime, USER_SHARED_DATA_ADDRESS, userSharedData } from "../../dumpfile/index.ts";
 import type { GuestPhysicalMemory, Partition } from "../../hypervisor/index.ts";
+import type { ArmedKernelCheck } from "../checks/armed-checks.ts";
 import { CheckRecords } from "../checks/check-records.ts";
 import { DeviceStacks } from "../drivers/device-stacks.ts";
 import { PowerRequests } from "../drivers/power-requests.ts";
 import { GuestStopped, publishRegisters } from "../faults/bug-check.ts";
+import { watchingOwnPool } from "../faults/pool-stop.ts";
 import type { SectionAccess } from "../image/image-declaration.ts";
 import { Images, type LoadedImage } from "../image/loaded-image.ts";
 import { type AddressLayout, drawAddressLayout } from "../memory/address-layout.ts";
@@ -20,6 +17,7 @@ import { PAGE_KIND } from "../memory/page-table-entry.ts";
 import { PageTables } from "../memory/page-tables.ts";
 import { PageableMemory } from "../memory/pageable-memory.ts";
 import { Pool, poolTag } from "../memory/pool.ts";
+import { SpecialPool, specialPoolTableBytes } from "../memory/special-pool.ts";
 import { SystemPtes } from "../memory/system-ptes.ts";
 import type { CrashDumpStack } from "../storage/crash-dump-stack.ts";
 import type { PageFileDevice } from "../storage/page-file-device.ts";
@@ -47,13 +45,16 @@ export interface KernelOptions {
   /** FILETIME of the start: 100 ns since 1601. */
   readonly startedAt: bigint;
   /** Checks that are on from the first driver on. */
-  readonly armed: ReadonlySet<KernelCheck>;
+  readonly armed: readonly ArmedKernelCheck[];
   /** Where pageable memory goes when it is not used; null: it stays. */
   readonly pageFile: PageFileDevice | null;
 }
 
 /** Pageable memory lies so far behind the start of paged pool, in the same entry of the root. */
 const PAGEABLE_DISTANCE = 0x10_0000_0000n;
+
+/** Special pool lies so far behind the start of nonpaged pool, in the same entry of the root. */
+const SPECIAL_POOL_DISTANCE = 0x10_0000_0000n;
 
 /** Below the first MiB nothing is allocated: a real machine has firmware there. */
 const FIRST_FREE_FRAME = 0x100;
@@ -78,6 +79,8 @@ export class Kernel {
   readonly nt: LoadedImage;
   readonly nonPagedPool: Pool;
   readonly pagedPool: Pool;
+  /** Null unless it is armed. */
+  readonly specialPool: SpecialPool | null;
   readonly systemPtes: SystemPtes;
   readonly pageable: PageableMemory;
   readonly pageFile: PageFileDevice | null;
@@ -144,13 +147,17 @@ export class Kernel {
       this.physical,
       options.pageFile,
     );
+    const allocatePages = (bytes: number) => this.nonPagedPool.allocatePages(Math.ceil(bytes / PAGE_SIZE));
     this.checks = new CheckRecords(
       this.variable("LabCheckRecords"),
       options.armed,
       this.memory,
       this.systemPtes,
-      (bytes) => this.nonPagedPool.allocatePages(Math.ceil(bytes / PAGE_SIZE)),
+      allocatePages,
     );
+    this.specialPool = options.armed.some(({ check }) => check === "special-pool")
+      ? this.#specialPool(allocatePages)
+      : null;
     this.modules = new ModuleList(this);
     this.devices = new DeviceStacks(this);
     this.power = new PowerRequests(this);
@@ -222,9 +229,9 @@ export class Kernel {
     this.images.forget(image);
   }
 
-  /** A block of nonpaged pool, zeroed. */
+  /** A block of nonpaged pool for the kernel itself, zeroed. After boot, the function that runs has to be one that calls ExAllocatePoolWithTag. */
   allocate(bytes: number, tag: string): bigint {
-    const address = this.nonPagedPool.allocate(bytes, poolTag(tag));
+    const address = watchingOwnPool(this, () => this.nonPagedPool.allocate(bytes, poolTag(tag)));
     this.memory.processor.write(address, new Uint8Array(bytes));
     return address;
   }
@@ -248,6 +255,21 @@ export class Kernel {
     this.memory.processor = this.processors[0]!.virtual;
     this.updateTime();
     this.clock.after(CLOCK_INTERVAL_SECONDS * TICKS_PER_SECOND, () => this.#clockInterrupt());
+  }
+
+  #specialPool(allocatePages: (bytes: number) => bigint): SpecialPool {
+    const physicalPages = this.physical.pages;
+    return new SpecialPool(
+      {
+        start: this.layout.nonPagedPool + SPECIAL_POOL_DISTANCE,
+        queue: this.variable("MiSpecialPool"),
+        table: allocatePages(specialPoolTableBytes(physicalPages)),
+        physicalPages,
+      },
+      this.memory,
+      this.tables,
+      this.frames,
+    );
   }
 
   #pool(kind: "nonpaged" | "paged", start: bigint, descriptor: string): Pool {

@@ -2,6 +2,7 @@ import { checkRecords, debuggerData64, listEntry64, CHECK_RECORDS_EXPORT as reco
 import { call, callPointer, declare, load, store } from "../image/function.ts";
 import type { ImageDeclaration } from "../image/image-declaration.ts";
 import { POOL_DESCRIPTOR_BYTES } from "../memory/pool.ts";
+import { specialPoolQueue } from "../memory/special-pool.ts";
 
 const MAX_PROCESSORS = 64;
 
@@ -35,8 +36,23 @@ const threads = [
 ];
 
 const memory = [
-  declare("ExAllocatePoolWithTag", { saves: ["rbx", "rsi", "rdi"], locals: 0x20 }, call("MiAllocatePoolPages")),
-  declare("ExFreePoolWithTag", { saves: ["rbx", "rbp", "rsi"], locals: 0x20 }, call("MiFreePoolPages")),
+  declare(
+    "ExAllocatePoolWithTag",
+    { saves: ["rbx", "rsi", "rdi"], locals: 0x20 },
+    call("MiAllocatePoolPages"),
+    load("ReadLink"),
+    call("KeBugCheckEx"),
+  ),
+  declare(
+    "ExFreePoolWithTag",
+    { saves: ["rbx", "rbp", "rsi"], locals: 0x20 },
+    call("MiFreePoolPages"),
+    call("MmFreeSpecialPool"),
+    load("ReadLink"),
+    call("KeBugCheckEx"),
+  ),
+  declare("memmove", {}, load("ReadSource")),
+  declare("MmFreeSpecialPool", { saves: ["rbx", "rsi", "rdi"], locals: 0x40 }, call("KeBugCheckEx")),
   declare("MiAllocatePoolPages", { saves: ["rbx", "rsi"], locals: 0x40 }),
   declare("MiFreePoolPages", { saves: ["rbx"], locals: 0x40 }),
   declare("IoAllocateMdl", { saves: ["rbx", "rsi", "rdi"] }, call("ExAllocatePoolWithTag")),
@@ -98,12 +114,22 @@ const interrupts = [
   declare("KiInterruptDispatch", { saves: ["rbp"], trap: true }, call("KiCallInterruptServiceRoutine")),
   declare("KiCallInterruptServiceRoutine", { saves: ["rbx"], locals: 0x30 }, call("hal!HalpTimerClockInterrupt")),
   declare("KeClockInterruptNotify", { saves: ["rbx", "rdi"], locals: 0x60 }, call("KeAccumulateTicks")),
-  declare("KeAccumulateTicks", { saves: ["rbx", "rsi"], locals: 0x50 }, call("KeBugCheckEx")),
+  declare(
+    "KeAccumulateTicks",
+    { saves: ["rbx", "rsi"], locals: 0x50 },
+    call("ExAllocatePoolWithTag"),
+    call("KeBugCheckEx"),
+  ),
 ];
 
 const power = [
   declare("IoAttachDeviceToDeviceStack", { saves: ["rbx", "rsi"], locals: 0x20 }),
-  declare("PoRequestPowerIrp", { saves: ["rbx", "rsi", "rdi"], locals: 0x60 }, call("IofCallDriver")),
+  declare(
+    "PoRequestPowerIrp",
+    { saves: ["rbx", "rsi", "rdi"], locals: 0x60 },
+    call("ExAllocatePoolWithTag"),
+    call("IofCallDriver"),
+  ),
   declare("IofCallDriver", { saves: ["rbx"], locals: 0x20 }, callPointer("MajorFunction")),
   declare("IofCompleteRequest", { saves: ["rbx", "rsi", "rdi"], locals: 0x50 }),
   declare("PopIrpWatchdog", { saves: ["rbx"], locals: 0x20 }, call("PopIrpWatchdogBugcheck")),
@@ -137,12 +163,14 @@ const system = [
   declare(
     "IopInitializeBootDrivers",
     { saves: ["rbx", "rsi", "rdi"], locals: 0x90 },
+    call("ExAllocatePoolWithTag"),
     call("IopLoadDriver"),
     call("IopMarkBootPartition"),
   ),
   declare(
     "IopMarkBootPartition",
     { saves: ["rbx", "rsi"], locals: 0x50 },
+    call("ExAllocatePoolWithTag"),
     call("KeWaitForSingleObject"),
     call("KeBugCheckEx"),
   ),
@@ -188,6 +216,7 @@ const data = [
   variable("MmPagedPoolEnd"),
   variable("MiNonPagedPool", POOL_DESCRIPTOR_BYTES),
   variable("MiPagedPool", POOL_DESCRIPTOR_BYTES),
+  variable("MiSpecialPool", specialPoolQueue.size),
   variable("MmHighestUserAddress"),
   variable("MmSystemRangeStart"),
   variable("MmUserProbeAddress"),

@@ -1,9 +1,11 @@
 import { layout, PAGE_SIZE, u16, u32, u64 } from "../../binary/index.ts";
 import { PageFault } from "../../hypervisor/index.ts";
+import { isCheckedFor } from "../checks/armed-checks.ts";
 import { bugCheck } from "../faults/bug-check.ts";
 import { overstay } from "../faults/dpc-watchdog.ts";
 import { hardFault } from "../faults/hard-fault.ts";
 import { pageFault } from "../faults/page-fault.ts";
+import { watchingPools } from "../faults/pool-stop.ts";
 import type { KernelFunction } from "../image/loaded-image.ts";
 import { type PoolKind, poolTag } from "../memory/pool.ts";
 import { DISPATCH_LEVEL } from "../threads/processor.ts";
@@ -56,13 +58,13 @@ export class Services {
     });
   }
 
-  /** Address of the block, 0 when the pool is full. @param tag four letters */
+  /** Address of the block, 0 when the pool is full. Who is to be checked has it from special pool, as long as there is any. @param tag four letters */
   exAllocatePoolWithTag(thread: Thread, kind: PoolKind, bytes: number, tag: string): bigint {
-    return this.#allocate(thread, kind, bytes, tag);
+    return this.#allocate(thread, kind, bytes, tag, () => this.#specialBlock(thread, bytes, tag));
   }
 
   exFreePoolWithTag(thread: Thread, address: bigint): void {
-    thread.call(this.#nt("ExFreePoolWithTag"), [address], () => this.#free(address));
+    this.#free(thread, address);
   }
 
   /** An MDL for a buffer, without its frames. */
@@ -133,7 +135,7 @@ export class Services {
 
   ioFreeMdl(thread: Thread, mdl: bigint): void {
     thread.call(this.#nt("IoFreeMdl"), [mdl], () => {
-      thread.call(this.#nt("ExFreePoolWithTag"), [mdl], () => this.#free(mdl));
+      this.#free(thread, mdl);
     });
   }
 
@@ -249,8 +251,22 @@ export class Services {
     this.#access(thread, site, address, () => this.#kernel.memory.processor.writeU64(address, value));
   }
 
-  #access<T>(thread: Thread, site: string, address: bigint, access: () => T): T {
-    thread.setRegister("rcx", address);
+  /** An instruction of the current function that writes the same byte so many times. */
+  fill(thread: Thread, site: string, address: bigint, bytes: number, value: number): void {
+    thread.setRegister("rdi", address);
+    this.#access(thread, site, BigInt(bytes), () =>
+      this.#kernel.memory.processor.write(address, new Uint8Array(bytes).fill(value)),
+    );
+  }
+
+  /** Has the kernel copy a block: its own instruction reads it. */
+  memmove(thread: Thread, source: bigint): bigint {
+    return thread.call(this.#nt("memmove"), [source], () => this.load(thread, "ReadSource", source));
+  }
+
+  /** @param rcx what the instruction finds in that register */
+  #access<T>(thread: Thread, site: string, rcx: bigint, access: () => T): T {
+    thread.setRegister("rcx", rcx);
     try {
       return access();
     } catch (error) {
@@ -298,17 +314,33 @@ export class Services {
     return bugCheck(this.#kernel, thread, 0xd8, [name, BigInt(biggest.heldPtes), free, total]);
   }
 
-  #allocate(thread: Thread, kind: PoolKind, bytes: number, tag: string): bigint {
+  /** @param special a block from another pool that comes first; 0: there is none */
+  #allocate(thread: Thread, kind: PoolKind, bytes: number, tag: string, special: () => bigint = () => 0n): bigint {
     return thread.call(
       this.#nt("ExAllocatePoolWithTag"),
       [kind === "nonpaged" ? 0n : 1n, BigInt(bytes), BigInt(poolTag(tag))],
-      () => this.#poolOf(kind).allocate(bytes, poolTag(tag)),
+      () =>
+        watchingPools(this.#kernel, thread, 0n, () => special() || this.#poolOf(kind).allocate(bytes, poolTag(tag))),
     );
   }
 
-  #free(address: bigint): void {
-    const { nonPagedPool, pagedPool } = this.#kernel;
-    (nonPagedPool.contains(address) ? nonPagedPool : pagedPool).free(address);
+  /** 0 where the driver that asks is not to be checked, or special pool is used up. */
+  #specialBlock(thread: Thread, bytes: number, tag: string): bigint {
+    const { specialPool, checks, images, nt } = this.#kernel;
+    if (specialPool === null || !specialPool.fits(bytes)) return 0n;
+    const caller = images.imageAt(thread.callerIn((frame) => frame.image !== nt));
+    if (!caller || !isCheckedFor(checks.armed, "special-pool", caller.name)) return 0n;
+    const block = specialPool.allocate(bytes, poolTag(tag));
+    checks.allocatedSpecially(block !== 0n);
+    return block;
+  }
+
+  #free(thread: Thread, address: bigint): void {
+    const { nonPagedPool, pagedPool, specialPool } = this.#kernel;
+    const pool = [specialPool, nonPagedPool].find((one) => one?.contains(address)) ?? pagedPool;
+    thread.call(this.#nt("ExFreePoolWithTag"), [address], () =>
+      watchingPools(this.#kernel, thread, address, () => pool.free(address)),
+    );
   }
 
   #poolOf(kind: PoolKind) {

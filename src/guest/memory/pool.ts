@@ -4,6 +4,7 @@ import type { KernelMemory } from "./kernel-memory.ts";
 import type { PageFrames } from "./page-frames.ts";
 import { PAGE_KIND } from "./page-table-entry.ts";
 import type { PageTables } from "./page-tables.ts";
+import { PoolDamage } from "./pool-damage.ts";
 
 /** Pages of a pool's range of addresses; they get memory when they are first used. */
 export const POOL_PAGES = 4096;
@@ -32,7 +33,8 @@ export const poolTag = (letters: string): number =>
 
 /**
  * One pool. Blocks below a page have a POOL_HEADER and are split and joined within their page; larger ones are whole
- * pages. Headers, lists and bitmaps lie in guest memory, nothing of a pool lies anywhere else.
+ * pages. Headers, lists and bitmaps lie in guest memory, nothing of a pool lies anywhere else: whoever writes past a block
+ * damages them. What is read from there is held against its neighbours before it is believed.
  */
 export class Pool {
   readonly kind: PoolKind;
@@ -67,7 +69,7 @@ export class Pool {
     return address >= this.start && address < this.end;
   }
 
-  /** Address of a block of at least so many bytes; 0 when the pool is full. */
+  /** Address of a block of at least so many bytes; 0 when the pool is full. @throws PoolDamage */
   allocate(bytes: number, tag: number): bigint {
     this.#count(ALLOCATIONS, 1n);
     const units = Math.ceil((bytes + poolHeader.size) / POOL_UNIT);
@@ -77,8 +79,11 @@ export class Pool {
       const list = this.#list(candidate);
       const link = processor.readU64(list);
       if (link === list) continue;
-      this.#memory.removeEntry(link);
-      return this.#take(link - BigInt(poolHeader.size), units, tag);
+      const block = link - BigInt(poolHeader.size);
+      if (this.#sizes(block).blockSize !== candidate || !this.#isFree(block))
+        throw new PoolDamage({ kind: "bad entry", entry: block });
+      this.#unlink(link);
+      return this.#take(block, units, tag);
     }
     const page = this.allocatePages(1);
     if (page === 0n) return 0n;
@@ -87,6 +92,7 @@ export class Pool {
     return this.#take(page, units, tag);
   }
 
+  /** @throws PoolDamage */
   free(address: bigint): void {
     this.#count(FREES, 1n);
     if ((address & 0xfffn) === 0n) this.freePages(address);
@@ -96,14 +102,17 @@ export class Pool {
   #freeBlock(freed: bigint): void {
     let block = freed;
     let { blockSize, previousSize } = this.#sizes(block);
-    const next = block + BigInt(blockSize * POOL_UNIT);
+    const next = this.#nextOf(block);
+    const before = this.#beforeOf(block);
+    if (this.#isFree(block))
+      throw new PoolDamage({ kind: "freed twice", entry: block, header: this.#headerWord(block) });
     if (!isPageEnd(next) && this.#isFree(next)) {
-      this.#memory.removeEntry(next + BigInt(poolHeader.size));
-      blockSize += this.#memory.processor.readU8(next + BigInt(poolHeader.fields.blockSize.offset));
+      this.#nextOf(next);
+      this.#unlink(next + BigInt(poolHeader.size));
+      blockSize += this.#sizes(next).blockSize;
     }
-    const before = block - BigInt(previousSize * POOL_UNIT);
     if (previousSize > 0 && this.#isFree(before)) {
-      this.#memory.removeEntry(before + BigInt(poolHeader.size));
+      this.#unlink(before + BigInt(poolHeader.size));
       blockSize += previousSize;
       previousSize = this.#memory.processor.readU8(before);
       block = before;
@@ -157,6 +166,57 @@ export class Pool {
       processBilled: 0n,
     });
     return block + BigInt(poolHeader.size);
+  }
+
+  /** The block behind, or the end of the page, where both headers say the same of it. */
+  #nextOf(block: bigint): bigint {
+    const { blockSize } = this.#sizes(block);
+    const next = block + BigInt(blockSize * POOL_UNIT);
+    const end = Number(block & 0xfffn) + blockSize * POOL_UNIT;
+    const agree = end === LARGEST_UNITS * POOL_UNIT || this.#sizes(next).previousSize === blockSize;
+    if (blockSize === 0 || end > LARGEST_UNITS * POOL_UNIT || !agree)
+      throw new PoolDamage({ kind: "size", entry: block, next });
+    return next;
+  }
+
+  /** The block in front, or the block itself where it is its page's first. */
+  #beforeOf(block: bigint): bigint {
+    const { previousSize } = this.#sizes(block);
+    const before = block - BigInt(previousSize * POOL_UNIT);
+    const isFirst = (block & 0xfffn) === 0n;
+    const agree = isFirst
+      ? previousSize === 0
+      : previousSize > 0 && before >= (block & ~0xfffn) && this.#sizes(before).blockSize === previousSize;
+    if (!agree) throw new PoolDamage({ kind: "neighbours", before, entry: block });
+    return before;
+  }
+
+  /** Takes a free block off its list, when its neighbours there know it. */
+  #unlink(link: bigint): void {
+    const { processor } = this.#memory;
+    const [flink, blink] = [processor.readU64(link), processor.readU64(link + 8n)];
+    for (const neighbour of [flink, blink])
+      if (!this.#canBeLink(neighbour)) throw new PoolDamage({ kind: "wild link", address: neighbour });
+    const [back, forth] = [processor.readU64(flink + 8n), processor.readU64(blink)];
+    if (back !== link || forth !== link) {
+      const entry = link - BigInt(poolHeader.size);
+      throw new PoolDamage({ kind: "list", entry, flink: forth, blink: back });
+    }
+    this.#memory.removeEntry(link);
+  }
+
+  /** The address is that of a list's head, or lies in a page that the pool uses, where a free block's link can lie. */
+  #canBeLink(address: bigint): boolean {
+    if (address >= this.#list(0) && address < this.#list(UNITS_PER_PAGE))
+      return ((address - this.#list(0)) & 0xfn) === 0n;
+    const isAligned = (address & 0xfn) === 0n;
+    return (
+      isAligned && this.contains(address) && this.#bit(USED_PAGES, Number((address - this.start) / BigInt(PAGE_SIZE)))
+    );
+  }
+
+  #headerWord(block: bigint): bigint {
+    return this.#memory.processor.readU64(block);
   }
 
   #sizes(block: bigint): { blockSize: number; previousSize: number } {

@@ -4,6 +4,7 @@ import { UNWIND_REGISTERS } from "../../../src/binary/index.ts";
 import {
   CHECK_RECORDS_EXPORT,
   CHECK_RECORDS_SIGNATURE,
+  CHECK_RECORDS_VERSION,
   CONTEXT_FLAGS,
   checkEntry,
   checkRecords,
@@ -223,7 +224,11 @@ describe("a full dump: the kernel's own lists, by its page tables", () => {
 
 describe("what armed checks recorded, found by the kernel's export", () => {
   const putRecords = (values: Parameters<typeof checkRecords.write>[2]) =>
-    kernel.putLayout(checkRecords, NT + BigInt(RECORDS), { signature: CHECK_RECORDS_SIGNATURE, version: 1, ...values });
+    kernel.putLayout(checkRecords, NT + BigInt(RECORDS), {
+      signature: CHECK_RECORDS_SIGNATURE,
+      version: CHECK_RECORDS_VERSION,
+      ...values,
+    });
 
   it("users by module and by what they hold, their sites by name", () => {
     putRecords({
@@ -252,6 +257,22 @@ describe("what armed checks recorded, found by the kernel's export", () => {
       ["MapBuffer", "0x1010", 100],
     ]);
   });
+
+  it.each([
+    [1000n, 949n, { coverage: 94.9, isEnough: false }],
+    [1000n, 950n, { coverage: 95, isEnough: true }],
+    [0n, 0n, { coverage: 100, isEnough: true }],
+  ])(
+    "6.6/13: of %d blocks special pool held %d, and that is said to be enough from 95 per cent on",
+    (eligible, given, told) => {
+      putRecords({ armedMask: 2, specialEligible: eligible, specialGiven: given });
+      const { checks } = windowsFacts(dump());
+      expect(checks?.armed).toEqual(["special-pool"]);
+      expect(checks?.specialPool).toEqual({ eligible: Number(eligible), given: Number(given), ...told });
+      putRecords({ armedMask: 1 });
+      expect(windowsFacts(dump()).checks?.specialPool).toBeNull();
+    },
+  );
 
   it("counts that no kernel writes, or another signature, are not believed", () => {
     putRecords({ armedMask: 1, entryCount: 0xffff_ffff, entryCapacity: 0xffff_ffff, entries: CHECK_ENTRIES });
