@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { PAGE_SIZE, Random } from "../../src/binary/index.ts";
 import { checkRecords } from "../../src/dumpfile/index.ts";
+import { specialPoolStopCode } from "../../src/guest/faults/special-pool-fault.ts";
 import { Kernel } from "../../src/guest/kernel/kernel.ts";
 import { poolTag } from "../../src/guest/memory/pool.ts";
 import { SpecialPoolDamage, specialPoolHeader } from "../../src/guest/memory/special-pool.ts";
@@ -116,15 +117,30 @@ describe("blocks of special pool", () => {
     expect(freeing(block)).toEqual(["notAllocated", 0n]);
   });
 
-  it("have addresses that are used again after all others", () => {
-    const seen = new Set<bigint>();
-    for (;;) {
-      const block = kernel.specialPool!.allocate(64, TAG);
-      if (seen.has(block)) break;
-      seen.add(block);
-      kernel.specialPool!.free(block);
-    }
-    expect(seen.size).toBe(kernel.physical.pages);
+  it("have addresses that are used again after all others, round after round", () => {
+    const pool = kernel.specialPool!;
+    const round = () =>
+      Array.from({ length: kernel.physical.pages }, () => {
+        const block = pool.allocate(64, TAG);
+        pool.free(block);
+        return block;
+      });
+    const first = round();
+    expect(new Set(first).size).toBe(kernel.physical.pages);
+    expect(first).not.toContain(0n);
+    expect([round(), round()]).toEqual([first, first]);
+  });
+
+  it("fault as what was done to them: the end was passed, or the block is gone, by the system or by a driver", () => {
+    const block = kernel.specialPool!.allocate(64, TAG);
+    const behind = block + 64n;
+    const [system, driver] = [kernel.nt.base + 0x1000n, 0xffff_f80f_0000_1000n];
+    const codes = () =>
+      [block, behind].flatMap((address) => [system, driver].map((rip) => specialPoolStopCode(kernel, address, rip)));
+    expect(codes().slice(2)).toEqual([0xcd, 0xd6]);
+    kernel.specialPool!.free(block);
+    expect(codes()).toEqual([0xcc, 0xd5, 0xcc, 0xd5]);
+    expect(specialPoolStopCode(kernel, kernel.nonPagedPool.start, driver)).toBeNull();
   });
 
   it("are as many as an eighth of memory, and each that is freed makes room for another", () => {
