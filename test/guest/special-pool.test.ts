@@ -97,7 +97,7 @@ describe("blocks of special pool", () => {
     expect([4080, 4081].map((bytes) => kernel.specialPool!.fits(bytes))).toEqual([true, false]);
   });
 
-  it("are looked at when they are freed: before, behind, one bit, freed twice, a bad address", () => {
+  it("6.6/25: are looked at when they are freed: before, behind, one bit alone, a bad address, freed twice", () => {
     const { processor } = kernel.memory;
     const block = kernel.specialPool!.allocate(200, TAG);
     const damaged = (at: bigint, bits: number) => {

@@ -50,7 +50,7 @@ describe("a driver that writes where it must not, and another that meets it", ()
     expect(armed).toBeLessThan(without!);
   });
 
-  it("6.6/11: a write before a block is found at its free, whoever's the neighbours are", () => {
+  it("6.6/11: a write before a block is found at its free, and named", () => {
     const path = changed("pool-overrun", "behaviour: pool-overrun", "behaviour: pool-underrun");
     const report = run(path);
     expect(report.boots.at(-1)!.crash).toMatchObject({ stopCode: "0xc1" });
