@@ -105,7 +105,7 @@ describe("traces of block requests", () => {
     [
       "fio iolog",
       // As fio 3.33 wrote it with --rate_iops=100.
-      "fio version 3 iolog\n145 /tmp/f add\n573 /tmp/f open\n594 /tmp/f write 61440 4096\n10525 /tmp/f read 880640 1024\n290716 /tmp/f close\n",
+      "fio version 3 iolog\n145 /data/f add\n573 /data/f open\n594 /data/f write 61440 4096\n10525 /data/f read 880640 1024\n290716 /data/f close\n",
       [
         { ...read, arrival: 0, sector: 120, sectors: 8, write: true },
         { ...read, arrival: expect.closeTo(9.931, 9), sector: 1720, sectors: 2 },
