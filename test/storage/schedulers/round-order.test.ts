@@ -31,14 +31,19 @@ function above(count: number, seed: number, bound: (times: Float64Array, size: n
 }
 
 describe("the order inside a round", () => {
-  it.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])("of %i stops is at most 2 %% above the best there is", (count) => {
+  it.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])("of %i stops is at most 2 %% above the best there is", (count) => {
     for (let seed = 0; seed < 6; seed++) expect(above(count, seed, heldKarp)).toBeLessThanOrEqual(0.02);
   });
 
-  it("of 64 stops is in the mean at most 8 % above what no order can be below", () => {
-    const all = [1, 2, 3].map((seed) => above(64, seed, assignmentBound));
-    expect(all.reduce((sum, one) => sum + one, 0) / all.length).toBeLessThanOrEqual(0.08);
-  });
+  // Of few stops even the best order may be farther above the bound (13 % of 12): there only the mean is held to it.
+  it.each([13, 16, 24, 32, 48, 64])(
+    "of %i stops is in the mean at most 8 %% above what no order can be below",
+    (count) => {
+      const all = Array.from({ length: 12 }, (_, seed) => above(count, seed, assignmentBound));
+      expect(all.reduce((sum, one) => sum + one, 0) / all.length).toBeLessThanOrEqual(0.08);
+      if (count >= 32) expect(Math.max(...all)).toBeLessThanOrEqual(0.08);
+    },
+  );
 
   it("is never below the bound that it is judged by", () => {
     for (let seed = 0; seed < 20; seed++) {
