@@ -12,7 +12,7 @@ export interface BlockRequest {
   readonly id: number;
   /** First sector. */
   readonly sector: number;
-  /** Sectors, at least one. */
+  /** Sectors; 0, and no parts, only for a disk with an arm, which moves there and no more (as SEEK(10) of SCSI-2 has it). */
   readonly sectors: number;
   readonly write: boolean;
   readonly arrival: number;

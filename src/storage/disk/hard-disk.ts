@@ -130,7 +130,8 @@ export class HardDisk implements PositionedDevice {
   submit(request: BlockRequest, now: number): void {
     this.#ahead.advance(now);
     this.#request = request;
-    this.#completesAt = request.write ? this.#write(request, now) : this.#read(request, now);
+    if (request.sectors === 0) this.#completesAt = this.#seek(request, now);
+    else this.#completesAt = request.write ? this.#write(request, now) : this.#read(request, now);
     this.#wasWrite = request.write;
   }
 
@@ -179,6 +180,11 @@ export class HardDisk implements PositionedDevice {
     if (this.#isCaching) this.#ahead.begin(into, last, isSequential);
     else this.#ahead.stop();
     return Math.max(marked + this.#readReselection + sectors * transfer.read, last + transfer.read) + completion;
+  }
+
+  #seek({ sector }: BlockRequest, now: number): number {
+    this.#ahead.stop();
+    return this.#mechanics.move(sector, Math.max(now + this.#overheads[READ_MISS]!, this.#destagedAt));
   }
 
   #write({ sector, sectors }: BlockRequest, now: number): number {

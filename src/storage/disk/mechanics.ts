@@ -65,6 +65,16 @@ export class Mechanics {
     return there + this.rotationTime(this.map.angle, there);
   }
 
+  /** When the heads are on the track of a sector, having left for it at `at`; they stay there. */
+  move(sector: number, at: number): number {
+    this.map.locate(sector);
+    const move = this.moveTime(this.heads, this.map, false);
+    this.heads.cylinder = this.map.cylinder;
+    this.heads.head = this.map.head;
+    this.spent.seek += move;
+    return at + move;
+  }
+
   /**
    * When the last of the sectors has passed, the heads having left for the first at `at`; they stay there. None is taken before
    * `ready`. `anywhere`: a track is taken from wherever the heads come to it.

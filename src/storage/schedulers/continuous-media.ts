@@ -2,6 +2,7 @@ import type { PositionedDevice } from "../device.ts";
 import { type BlockRequest, REQUEST_CLASSES, type RequestClass } from "../request.ts";
 import type { Scheduler } from "../scheduler.ts";
 import { ClassSlots } from "./class-slots.ts";
+import { CriticalRequests } from "./critical-requests.ts";
 import { Neighbour } from "./neighbour.ts";
 import { Neighbours } from "./neighbours.ts";
 import { Queued } from "./queued.ts";
@@ -24,6 +25,8 @@ const HEAD_STARTS: Readonly<Record<RequestClass, number>> = {
 /** How much nearer a request becomes, in milliseconds, with each millisecond that it waits. */
 const READ_AGEING = 0.08;
 const WRITE_AGEING = 0.004;
+/** Of more requests than these, all of which wait longer, reads age less: or age alone would decide, and the arm go back and forth. */
+const FEW = 32;
 /** Milliseconds by which a write must be nearer than a read: whoever reads is waiting, whoever writes seldom is. */
 const WRITE_HANDICAP = 1.5;
 /** What has waited for so many milliseconds goes before all that has not and is not critical: it is nearer by more than any way. */
@@ -31,16 +34,20 @@ const LONGEST_WAIT = 3500;
 const OLD_HEAD_START = 3500;
 /** Requests that follow one another on the medium are one transfer, up to so many sectors (2 MiB). */
 const LONGEST_TRANSFER = 4096;
-/** The same for so many milliseconds after a critical request: the next comes soon, and waits for what is under way. */
+/** The same while a critical request is expected, which waits for what is under way. */
 const CRITICAL_TRANSFER = 128;
-const CRITICAL_TIME = 2000;
+/** Milliseconds by which each is farther away with each by which an expected critical request could take too long because of it. */
+const EXCESS_WEIGHT = 2;
+/** The arm goes in legs over more than this share of the cylinders. */
+const LEAST_LEGS = 1 / 16;
 /** Milliseconds of waiting for the platters that are worth not being committed. */
 const LEAST_WAIT = 0.25;
 
 /**
  * The scheduler that users get. Of all that waits, the nearest goes first, by arm and by rotation, where age and class make nearer; unless a
  * stream could then not be served in time (`StreamGuard`). Neighbours on the medium go together. Each class has its slots of
- * every round, so that the least of them is served too.
+ * every round, so that the least of them is served too. Where a critical request is expected, nothing is done that it would have to wait for
+ * too long (`CriticalRequests`).
  */
 export class ContinuousMedia implements Scheduler {
   readonly name = "continuous media";
@@ -52,8 +59,12 @@ export class ContinuousMedia implements Scheduler {
   readonly #writes: Neighbours;
   /** For each number of cylinders, the milliseconds of the arm's way over so many or more. */
   readonly #ways: Float64Array;
-  /** Until when critical requests are reckoned with. */
-  #criticalUntil = 0;
+  readonly #critical: CriticalRequests;
+  /** Where the last request or leg began. */
+  #lastSector = 0;
+  /** Of a millisecond that a read waits, as many wait now. */
+  #readAgeing = READ_AGEING;
+  #isCriticalExpected = false;
   /** The nearest transfer that was found, and what it costs. */
   #best: Neighbour | null = null;
   #cost = 0;
@@ -70,6 +81,7 @@ export class ContinuousMedia implements Scheduler {
     this.#reads = new Neighbours(gap, LONGEST_TRANSFER);
     this.#writes = new Neighbours(0, LONGEST_TRANSFER);
     this.#ways = leastWays(device);
+    this.#critical = new CriticalRequests(device);
   }
 
   get size(): number {
@@ -87,30 +99,41 @@ export class ContinuousMedia implements Scheduler {
   }
 
   take(now: number): BlockRequest | null {
+    const request = this.#choose(now);
+    if (request === null) return null;
+    this.wakeAt = Number.POSITIVE_INFINITY;
+    this.#lastSector = request.sector;
+    return request;
+  }
+
+  completed(): void {}
+
+  #choose(now: number): BlockRequest | null {
     const at = this.#device.freeAt(now);
-    const longest = now < this.#criticalUntil ? CRITICAL_TRANSFER : LONGEST_TRANSFER;
+    this.#isCriticalExpected = this.#critical.areExpected(now);
+    const longest = this.#isCriticalExpected ? CRITICAL_TRANSFER : LONGEST_TRANSFER;
     this.#reads.limit(longest);
     this.#writes.limit(longest);
+    const waiting = this.#reads.size + this.#writes.size;
+    this.#readAgeing = Math.max(WRITE_AGEING, READ_AGEING * Math.min(1, FEW / waiting));
     const best = this.#nearest(at);
     if (this.#guard.size > 0) {
       const stream = this.#guard.nearest(at, this.#cost);
       const transfer = stream === null ? this.#transferTime(best!) : stream.transfer;
       const chosen = this.#guard.instead(stream ?? best!, at, transfer) ?? stream;
-      if (chosen !== null) {
-        this.wakeAt = Number.POSITIVE_INFINITY;
-        return this.#guard.take(chosen);
-      }
+      if (chosen !== null) return this.#guard.take(chosen);
     }
     if (best === null) return null;
-    if (this.#guard.size === 0 && this.#canWait(best, now, at)) return null;
-    this.wakeAt = Number.POSITIVE_INFINITY;
     const requestClass = REQUEST_CLASSES[best.urgent]!;
+    if (requestClass === "critical") this.#critical.note(best, now);
+    else if (this.#isCriticalExpected && this.#guard.size === 0) {
+      const leg = this.#leg(best);
+      if (leg !== null) return leg;
+      if (this.#canWait(best, now, at)) return null;
+    }
     this.#slots.use(requestClass);
-    if (requestClass === "critical") this.#criticalUntil = now + CRITICAL_TIME;
     return this.#direction(best.request).take(best);
   }
-
-  completed(): void {}
 
   #transferTime(leader: Neighbour): number {
     return this.#device.sectorTimeAt(leader) * (leader.transferEnd - leader.sector);
@@ -120,12 +143,22 @@ export class ContinuousMedia implements Scheduler {
     return write ? this.#writes : this.#reads;
   }
 
+  /** Half of the way to a request, if an expected critical request could take too long because of the whole. */
+  #leg(best: Neighbour): BlockRequest | null {
+    const device = this.#device;
+    const way = Math.abs(best.cylinder - device.heads.cylinder);
+    if (way <= LEAST_LEGS * device.cylinders || this.#critical.excess(best, this.#transferTime(best)) === 0)
+      return null;
+    const sector = Math.floor((this.#lastSector + best.sector) / 2);
+    return { ...best.request, sector, sectors: 0, write: false, parts: [] };
+  }
+
   /**
-   * While critical requests are reckoned with, the disk is not given what would only wait for the platters: it could not be called back. The
+   * While critical requests are expected, the disk is not given what would only wait for the platters: it could not be called back. The
    * arm leaves when it has to, and once the time is there, something goes.
    */
   #canWait(best: Neighbour, now: number, at: number): boolean {
-    if (now >= this.#criticalUntil || REQUEST_CLASSES[best.urgent] === "critical" || now >= this.wakeAt) return false;
+    if (now >= this.wakeAt) return false;
     const device = this.#device;
     const reach = device.reachTime(device.heads, best, best.request.write, at);
     const slack = reach - device.limits.overhead - device.seekTime(Math.abs(best.cylinder - device.heads.cylinder));
@@ -165,6 +198,8 @@ export class ContinuousMedia implements Scheduler {
     const ways = this.#ways;
     const branches = this.#branches;
     const branchWays = this.#branchWays;
+    const readAgeing = this.#readAgeing;
+    const mayExceed = this.#isCriticalExpected && headStart !== HEAD_STARTS.critical;
     let best = this.#best;
     let least = this.#cost;
     let count = 0;
@@ -173,13 +208,14 @@ export class ContinuousMedia implements Scheduler {
     while (true) {
       while (node !== null) {
         const wait = at - node.oldest;
-        const ageing = write ? WRITE_AGEING * wait - WRITE_HANDICAP : READ_AGEING * wait;
+        const ageing = write ? WRITE_AGEING * wait - WRITE_HANDICAP : readAgeing * wait;
         const nearer = headStart + ageing + (wait > LONGEST_WAIT ? OLD_HEAD_START : 0);
         if (wayThere - nearer >= least) break;
         const distance = node.cylinder - cylinder;
         const way = ways[distance < 0 ? -distance : distance]!;
         if (way - nearer < least) {
-          const cost = device.reachTime(heads, node, write, at) - nearer;
+          let cost = device.reachTime(heads, node, write, at) - nearer;
+          if (mayExceed && cost < least) cost += EXCESS_WEIGHT * this.#critical.excess(node, this.#transferTime(node));
           if (cost < least) {
             least = cost;
             best = node;

@@ -68,7 +68,7 @@ export class QueueMeter implements Scheduler {
     const taken = this.#scheduler.take(now);
     if (taken === null) return null;
     this.#advance(now);
-    this.#served = REQUEST_CLASSES.length;
+    this.#served = taken.sectors === 0 ? RANKS.get(taken.class)! : REQUEST_CLASSES.length;
     for (const part of taken.parts ?? [taken]) {
       const group = this.#open.get(part)!;
       group.waiting--;

@@ -50,6 +50,16 @@ describe("a disk without a buffer", () => {
     );
   });
 
+  it("moves its arm to a sector, and no platter is waited for", () => {
+    const disk = new HardDisk(parameters);
+    const end = serve(disk, 5, 31_000_000, 0);
+    const place = { cylinder: 0, head: 0, angle: 0 };
+    disk.locate(31_000_000, place);
+    expect(end - 5).toBeCloseTo(0.3 + disk.seekTime(place.cylinder), 9);
+    expect(disk.heads).toMatchObject({ cylinder: place.cylinder, head: place.head });
+    expect(disk.spent).toEqual({ seek: disk.seekTime(place.cylinder), rotation: 0, transfer: 0 });
+  });
+
   it("has spent all of its time but commands and pauses on seeks, on turns and on sectors", () => {
     const disk = new HardDisk(parameters);
     const random = [0, 31_000_000, 31_000_900, 4_000, 59_000_000, 59_000_008];

@@ -42,6 +42,9 @@ export class PlainMedia implements Scheduler {
   #waiting: Waiting[] = [];
   #slots: Record<RequestClass, number> = { ...SLOTS };
   #criticalUntil = 0;
+  /** Cylinders of critical requests, the last first. */
+  #criticals: number[] = [];
+  #lastSector = 0;
 
   constructor(device: PositionedDevice) {
     this.#device = device;
@@ -69,7 +72,7 @@ export class PlainMedia implements Scheduler {
     const at = this.#device.freeAt(now);
     const isCritical = now < this.#criticalUntil;
     const streams = this.#waiting.filter(isStream).toSorted((a, b) => a.request.deadline - b.request.deadline);
-    const best = this.#nearestGroup(at, isCritical ? 128 : 4096);
+    const best = this.#nearestGroup(at, isCritical ? 128 : 4096, isCritical);
     const costs = streams.map((item) => this.#reach(this.#device.heads, item, at) + 15 * timeLeft(item, at) - 15);
     const stream = streams[costs.indexOf(Math.min(...costs))];
     if (stream !== undefined) {
@@ -81,8 +84,19 @@ export class PlainMedia implements Scheduler {
     }
     if (best === null) return null;
     const [head] = best.items as [Waiting];
+    const way = Math.abs(head.cylinder - this.#device.heads.cylinder);
+    if (
+      stream === undefined &&
+      isCritical &&
+      best.class !== CRITICAL &&
+      way > this.#device.cylinders / 16 &&
+      this.#excess(best.items, best.end) > 0
+    ) {
+      const sector = Math.floor((this.#lastSector + head.request.sector) / 2);
+      return this.#leave([], { ...head.request, sector, sectors: 0, parts: [] });
+    }
     if (stream === undefined && isCritical && best.class !== CRITICAL && now < this.wakeAt) {
-      const seek = this.#device.seekTime(Math.abs(head.cylinder - this.#device.heads.cylinder));
+      const seek = this.#device.seekTime(way);
       const slack = this.#reach(this.#device.heads, head, at) - this.#device.limits.overhead - seek;
       if (slack > 0.25) {
         this.wakeAt = now + slack - 0.25 / 2;
@@ -90,7 +104,10 @@ export class PlainMedia implements Scheduler {
       }
     }
     this.#slots[best.class]--;
-    if (best.class === CRITICAL) this.#criticalUntil = now + 2000;
+    if (best.class === CRITICAL) {
+      this.#criticalUntil = now + 2000;
+      this.#criticals = [head.cylinder, ...this.#criticals].slice(0, 16);
+    }
     const { request } = head;
     if (best.items.length === 1) return this.#leave(best.items, request);
     const parts = best.items.map((item) => item.request);
@@ -99,6 +116,7 @@ export class PlainMedia implements Scheduler {
 
   #leave(items: Waiting[], request: BlockRequest): BlockRequest {
     this.wakeAt = Number.POSITIVE_INFINITY;
+    this.#lastSector = request.sector;
     this.#waiting = this.#waiting.filter((item) => !items.includes(item));
     return request;
   }
@@ -111,8 +129,19 @@ export class PlainMedia implements Scheduler {
     return this.#device.sectorTimeAt(item) * sectors;
   }
 
-  #nearestGroup(at: number, longest: number): Group | null {
-    const groups = [false, true].flatMap((write) => this.#groups(write, at, longest));
+  /** By how much a critical request that comes just after these have gone to the disk may miss what it should take at most. */
+  #excess([head]: readonly Waiting[], end: number): number {
+    const { limits, rotation, heads } = this.#device;
+    const seek = (from: number, to: number) => this.#device.seekTime(Math.abs(from - to));
+    const [first, last] = [Math.min(...this.#criticals), Math.max(...this.#criticals)];
+    const { cylinder, request } = head!;
+    const underWay = limits.overhead + seek(heads.cylinder, cylinder) + this.#transfer(head!, end - request.sector);
+    const own = limits.overhead + seek(cylinder, Math.floor((first + last) / 2)) + rotation;
+    return Math.max(0, underWay + own - 2.2 * (limits.overhead + seek(first, last) + rotation));
+  }
+
+  #nearestGroup(at: number, longest: number, isCritical: boolean): Group | null {
+    const groups = [false, true].flatMap((write) => this.#groups(write, at, longest, isCritical));
     let eligible = groups.filter((group) => this.#slots[group.class] > 0);
     if (eligible.length === 0) {
       this.#slots = { ...SLOTS };
@@ -121,7 +150,9 @@ export class PlainMedia implements Scheduler {
     return eligible.reduce<Group | null>((best, one) => (best === null || one.cost < best.cost ? one : best), null);
   }
 
-  #groups(write: boolean, at: number, longest: number): Group[] {
+  #groups(write: boolean, at: number, longest: number, isCritical: boolean): Group[] {
+    const waiting = this.#waiting.filter((item) => !isStream(item)).length;
+    const readAgeing = Math.max(0.004, (0.08 * 32) / Math.max(32, waiting));
     const items = this.#waiting
       .filter((item) => !isStream(item) && item.request.write === write)
       .toSorted((a, b) => a.request.sector - b.request.sector);
@@ -138,13 +169,14 @@ export class PlainMedia implements Scheduler {
       }
       const urgent = REQUEST_CLASSES.find((name) => group.some((item) => item.class === name))!;
       const wait = at - Math.min(...group.map(({ request }) => request.arrival));
-      const ageing = write ? 0.004 * wait - 1.5 : 0.08 * wait;
+      const ageing = write ? 0.004 * wait - 1.5 : readAgeing * wait;
       const nearer = HEAD_STARTS[urgent] + ageing + (wait > 3500 ? 3500 : 0);
+      const excess = isCritical && urgent !== CRITICAL ? 2 * this.#excess(group, end) : 0;
       groups.push({
         items: group,
         end,
         class: urgent,
-        cost: this.#reach(this.#device.heads, group[0]!, at) - nearer,
+        cost: this.#reach(this.#device.heads, group[0]!, at) + excess - nearer,
       });
     }
     return groups;
