@@ -1,5 +1,4 @@
-import type { SolidStateParameters } from "./parameters.ts";
-import { SLOT_BYTES } from "./parameters.ts";
+import { SLOT_BYTES, type SolidStateParameters, stripeSlots } from "./parameters.ts";
 
 /**
  * Dies and channels, each with the time from which it is free. Places are in slots; neighbours fill the planes of a die's page, then the
@@ -12,7 +11,7 @@ export class Flash {
   /** Programs and erases of a die: until when, and what of it a read may push back. */
   readonly #writing: Float64Array;
   readonly #channelFree: Float64Array;
-  /** Slots of the pages that a die programs at once. */
+  /** Slots that a die programs at once. */
   readonly stripe: number;
 
   constructor(device: SolidStateParameters) {
@@ -21,7 +20,7 @@ export class Flash {
     this.#dieFree = new Float64Array(this.#dies);
     this.#writing = new Float64Array(this.#dies);
     this.#channelFree = new Float64Array(device.channels);
-    this.stripe = (device.planes * device.pageBytes) / SLOT_BYTES;
+    this.stripe = stripeSlots(device);
   }
 
   dieOf(place: number): number {
@@ -32,10 +31,11 @@ export class Flash {
   read(die: number, bytes: number, at: number): number {
     const { read, suspend, channels, channelRate } = this.#device;
     const writing = this.#writing[die]!;
-    let begins = Math.max(at, this.#dieFree[die]!);
+    const reading = this.#dieFree[die]!;
+    let begins = Math.max(at, reading);
     if (writing > begins) {
-      // The die is asked to interrupt what it writes, which goes on later.
-      const waits = Math.min(writing, begins + suspend);
+      // The die is asked to interrupt what it writes, which goes on later; for a read behind another one it is interrupted already.
+      const waits = at < reading ? begins : Math.min(writing, begins + suspend);
       this.#writing[die] = waits < writing ? writing + read + (waits - begins) : writing;
       begins = waits;
     }

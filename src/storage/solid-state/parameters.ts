@@ -23,6 +23,8 @@ export interface SolidStateParameters {
   /** What the controller does for one command after the other. */
   readonly readCommand: number;
   readonly writeCommand: number;
+  /** What it does, between commands, for a slot that is moved. */
+  readonly moveCommand: number;
   /** What passes for a read, a read that is in the buffer already, and a write, whatever else goes on. */
   readonly readLatency: number;
   readonly bufferedLatency: number;
@@ -34,11 +36,19 @@ export interface SolidStateParameters {
   readonly writeBuffer: number;
   /** Superblocks that are kept free: below, valid data is moved out of the emptiest one before anything is written. */
   readonly freeBlocks: number;
+  /** Reads of a block that it stands, for each of its pages: after as many a page is written anew. Infinite: none is. */
+  readonly refreshReads: number;
   readonly depth: number;
 }
 
-export const superblockSlots = (device: SolidStateParameters): number =>
-  (device.channels * device.diesPerChannel * device.planes * device.pagesPerBlock * device.pageBytes) / SLOT_BYTES;
+/** Slots of the pages that a die programs at once. */
+export const stripeSlots = (device: SolidStateParameters): number => (device.planes * device.pageBytes) / SLOT_BYTES;
+
+/** Slots of a stripe of every die, which is what collection moves at a time. */
+export const rowSlots = (device: SolidStateParameters): number =>
+  device.channels * device.diesPerChannel * stripeSlots(device);
+
+export const superblockSlots = (device: SolidStateParameters): number => device.pagesPerBlock * rowSlots(device);
 
 /** Slots that hosts can address. */
 export const addressableSlots = (device: SolidStateParameters): number =>

@@ -11,8 +11,8 @@ const AHEAD = 64;
 
 /**
  * A solid-state device: commands pass its controller one after the other, reads go to the dies, writes to a buffer that is
- * programmed behind the host's back, and what the log leaves behind is collected. What a command takes is known when it comes,
- * since every part of the device does things in the order in which it is asked.
+ * programmed behind the host's back, what the log leaves behind is collected, and what has been read often is refreshed. What a command
+ * takes is known when it comes, since every part of the device but the link does things in the order in which it is asked.
  */
 export class SolidStateDevice implements BlockDevice {
   readonly sectors: number;
@@ -35,6 +35,12 @@ export class SolidStateDevice implements BlockDevice {
   #writerAt = -1;
   #aheadTo = 0;
   readonly #ahead = new Float64Array(AHEAD);
+  /** The stripe whose slots are being moved, and when it is off the flash. */
+  #moving = -1;
+  #movingOff = 0;
+  /** Reads of the flash that still go before a stripe of it is refreshed. */
+  #readsLeft: number;
+  readonly #readsPerStripe: number;
   #now = 0;
 
   constructor(device: SolidStateParameters) {
@@ -43,6 +49,8 @@ export class SolidStateDevice implements BlockDevice {
     this.#flash = new Flash(device);
     this.sectors = this.mapping.slots * SLOT_SECTORS;
     this.depth = device.depth;
+    this.#readsPerStripe = device.planes * device.refreshReads;
+    this.#readsLeft = this.#readsPerStripe;
     this.#buffered = new Float64Array(Math.max(1, Math.floor(device.writeBuffer / SLOT_BYTES)));
   }
 
@@ -69,10 +77,11 @@ export class SolidStateDevice implements BlockDevice {
     return this.#controllerFree;
   }
 
-  /** When bytes that are ready at `at` have passed the link. */
+  /** When bytes that are ready at `at` have passed the link. What is ready late holds nobody up that was asked for after it. */
   #transfer(bytes: number, at: number): number {
-    this.#linkFree = Math.max(this.#linkFree, at) + bytes / this.#device.linkRate;
-    return this.#linkFree;
+    const takes = bytes / this.#device.linkRate;
+    this.#linkFree = Math.max(this.#linkFree, this.#now) + takes;
+    return Math.max(this.#linkFree, at + takes);
   }
 
   #read({ sector, sectors }: BlockRequest): number {
@@ -97,6 +106,10 @@ export class SolidStateDevice implements BlockDevice {
     }
     if (isSequential) this.#readAhead(Math.floor(last / stripe), commanded);
     else this.#aheadTo = 0;
+    if (this.#readsLeft <= 0) {
+      this.#readsLeft = this.#readsPerStripe;
+      this.mapping.refresh(this.#onMove, this.#onErase);
+    }
     return this.#transfer(sectors * 512, ready + (isBuffered ? bufferedLatency : readLatency));
   }
 
@@ -109,7 +122,10 @@ export class SolidStateDevice implements BlockDevice {
       let count = 1;
       // What was written together lies together.
       while (slot + count < to && place >= 0 && this.mapping.placeOf(slot + count) === place + count) count++;
-      if (place >= 0) ready = Math.max(ready, this.#flash.read(this.#flash.dieOf(place), count * SLOT_BYTES, at));
+      if (place >= 0) {
+        ready = Math.max(ready, this.#flash.read(this.#flash.dieOf(place), count * SLOT_BYTES, at));
+        this.#readsLeft--;
+      }
       slot += count;
     }
     return ready;
@@ -143,11 +159,17 @@ export class SolidStateDevice implements BlockDevice {
   }
 
   readonly #onMove = (from: number, to: number): void => {
-    const off = this.#flash.read(this.#flash.dieOf(from), SLOT_BYTES, this.#now);
-    this.#appended(to, off, false);
+    const { stripe } = this.#flash;
+    const commanded = this.#command(this.#device.moveCommand);
+    const group = Math.floor(from / stripe);
+    if (group !== this.#moving) {
+      this.#moving = group;
+      this.#movingOff = this.#flash.read(this.#flash.dieOf(from), stripe * SLOT_BYTES, commanded);
+    }
+    this.#appended(to, Math.max(commanded, this.#movingOff), false);
   };
 
-  readonly #onErase = (): void => this.#flash.erase(this.#now);
+  readonly #onErase = (): void => this.#flash.erase(this.#controllerFree);
 
   /** A slot has come to the end of the log; a stripe that is full is programmed. */
   #appended(place: number, at: number, isHost: boolean): void {

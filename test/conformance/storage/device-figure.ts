@@ -15,10 +15,14 @@ export interface Figure {
   readonly iops: number;
   readonly megabytes: number;
   readonly microseconds: number;
+  /** What 999 of 1000 requests do not take longer than. */
+  readonly microsecondsOfMost: number;
   readonly amplification: number;
 }
 
 const REQUESTS = 100_000;
+/** The share of requests that a quality of service is stated for. */
+const MOST = 0.999;
 
 /** Asks as fio does, at a fixed depth, and measures once the buffer and the log are in their steady state. */
 export function measureFigure(
@@ -32,7 +36,8 @@ export function measureFigure(
   const random = new Random(1, "figure");
   const total = device.sectors / 8;
   const before = !write ? 1000 : isWorn ? 3 * total : depth === 1 ? 0 : Math.min(20_000, places >> 1);
-  const count = depth === 1 ? 5_000 : !isWorn && write ? Math.min(REQUESTS, Math.floor(places / 3)) : REQUESTS;
+  const count = isWorn ? REQUESTS : depth === 1 ? 5_000 : write ? Math.min(REQUESTS, Math.floor(places / 3)) : REQUESTS;
+  const latencies = new Float64Array(count);
   let id = 0;
   let now = 0;
   const submit = () => {
@@ -53,7 +58,6 @@ export function measureFigure(
   };
   for (let open = 0; open < depth; open++) submit();
   let begun = 0;
-  let waited = 0;
   let [written, moved] = [0, 0];
   for (let done = -before; done < count; done++) {
     const { request, at } = device.complete();
@@ -62,7 +66,7 @@ export function measureFigure(
       begun = now;
       [written, moved] = [device.mapping.written, device.mapping.moved];
     }
-    if (done >= 0) waited += at - request.arrival;
+    if (done >= 0) latencies[done] = at - request.arrival;
     submit();
   }
   const iops = count / ((now - begun) / 1000);
@@ -70,7 +74,8 @@ export function measureFigure(
   return {
     iops,
     megabytes: (iops * bytes) / 1e6,
-    microseconds: (waited / count) * 1000,
+    microseconds: (latencies.reduce((sum, latency) => sum + latency, 0) / count) * 1000,
+    microsecondsOfMost: latencies.sort()[Math.floor(count * MOST)]! * 1000,
     amplification: own === 0 ? 1 : (own + device.mapping.moved - moved) / own,
   };
 }

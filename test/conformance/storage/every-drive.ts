@@ -150,7 +150,13 @@ if (process.argv.length <= 2) {
   const rows = DATA_SHEETS.map(({ device, what, task, of, published }) => {
     const figure = measureFigure(device, task)[of];
     const away = deviation(figure, published);
-    const unit = { iops: "requests/s", megabytes: "MB/s", microseconds: "us", amplification: "" }[of];
+    const unit = {
+      iops: "requests/s",
+      megabytes: "MB/s",
+      microseconds: "us",
+      microsecondsOfMost: "us",
+      amplification: "",
+    }[of];
     const sheet = published[0] === published[1] ? published[0] : published.join(" to ");
     process.stdout.write(
       `${device.name}, ${what}: ${figure.toFixed(1)} ${unit}, published ${sheet}, ${(away * 100).toFixed(1)} % away\n`,
