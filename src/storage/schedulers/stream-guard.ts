@@ -30,6 +30,8 @@ export class StreamGuard {
   readonly #left: Queued[] = [];
   /** Milliseconds of one request without its transfer, at most. */
   readonly #longest: number;
+  /** When all must begin at the latest, to be in time in order of deadlines even if they lie as badly as they can. */
+  #latest = Number.POSITIVE_INFINITY;
   /** The first request of the plan made last. */
   #first: Queued | null = null;
 
@@ -47,11 +49,22 @@ export class StreamGuard {
     let place = waiting.length;
     while (place > 0 && waiting[place - 1]!.deadline > item.deadline) place--;
     waiting.splice(place, 0, item);
+    this.#findLatest();
   }
 
   take(item: Queued): BlockRequest {
     this.#waiting.splice(this.#waiting.indexOf(item), 1);
+    this.#findLatest();
     return item.request;
+  }
+
+  #findLatest(): void {
+    this.#latest = Number.POSITIVE_INFINITY;
+    let takes = 0;
+    for (const { deadline, transfer } of this.#waiting) {
+      takes += this.#longest + transfer;
+      if (deadline - takes < this.#latest) this.#latest = deadline - takes;
+    }
   }
 
   /** The one that is nearest, where each becomes nearer the closer its deadline is; null: none costs less than `most`. */
@@ -95,6 +108,8 @@ export class StreamGuard {
   #areSafeFrom(choice: Choice, done: number, margin: number): boolean {
     let time = done + margin;
     if (time > choice.request.deadline) return false;
+    if (time <= this.#latest) return true;
+    if (choice.request.deadline === Number.POSITIVE_INFINITY) return false;
     for (const item of this.#waiting) {
       if (item === choice) continue;
       time += this.#longest + item.transfer;
