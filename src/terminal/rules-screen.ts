@@ -1,4 +1,4 @@
-import type { Explanation, LintResult, PackSummary, PackTestRun } from "../rules/index.ts";
+import type { Explanation, LintResult, PackSummary } from "../rules/index.ts";
 import { findingLines } from "./diagnosis-screen.ts";
 import { bold, columns, counted, dim, green, printable, red, yellow } from "./style.ts";
 
@@ -51,29 +51,5 @@ export function explainScreen(explanation: Explanation): string {
       ...values.map(({ text: name, value }) => dim(`      ${name} = ${printable(value ?? "nothing")}`)),
     ]),
     ...(finding ? ["", ...findingLines(finding)] : []),
-  ].join("\n");
-}
-
-/** What the tests beside the packs said. */
-export function packTestsScreen({ packs, problems, passed }: PackTestRun): string {
-  const cases = packs.flatMap((pack) => pack.cases);
-  const failed = cases.filter((each) => !each.passed);
-  return [
-    ...problems.map(
-      ({ where, message }) => `  ${red("problem")}  ${where.file}:${where.line}:${where.column}  ${message}`,
-    ),
-    ...failed.flatMap(({ name, rule, where, differences }) => [
-      `  ${red("failed")}  ${rule}: ${name}  ${dim(`${where.file}:${where.line}:${where.column}`)}`,
-      ...differences.flatMap(({ what, expected, actual }) => [
-        `      ${what}`,
-        `        expected  ${green(printable(expected))}`,
-        `        actual    ${red(printable(actual))}`,
-      ]),
-    ]),
-    ...packs
-      .flatMap((pack) => pack.coverage)
-      .filter(({ lacks }) => lacks.length > 0)
-      .map(({ rule, lacks }) => `  ${yellow("untested")}  ${rule} has not ${lacks.join(" and ")}`),
-    `  ${passed ? green("passed") : red("failed")}  ${counted(cases.length - failed.length, "case")} of ${cases.length} in ${counted(packs.length, "pack")}`,
   ].join("\n");
 }

@@ -1,0 +1,104 @@
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { z } from "zod";
+import type { Facts } from "../analysis/facts.ts";
+import { StopcodeError } from "../binary/index.ts";
+import {
+  checkShape,
+  type DocumentPlace,
+  type DocumentProblem,
+  didYouMean,
+  type Path,
+  parseYaml,
+  readText,
+  type YamlDocument,
+} from "../document/index.ts";
+import { factsKind, packTestKind } from "./document-kinds.ts";
+import { partialFacts } from "./fact-types.ts";
+import { verdict } from "./finding.ts";
+import { testsOf } from "./loader.ts";
+import type { RulePack } from "./rule.ts";
+
+/** Longer than any text that a rule can show. */
+const text = z.string().max(4000);
+const lines = z.array(text).max(64);
+
+const testCase = z
+  .strictObject({
+    name: z.string().min(1),
+    rule: z.string(),
+    /** Facts written out, as many as the case needs, or the path of a JSON file of facts, from the test's folder. */
+    facts: z.union([z.string(), z.record(z.string(), z.unknown())]),
+    expect: z.enum(["fire", "quiet", "skip"]),
+    /** Why the case does not hold yet. It is run and reported, and fails nothing. */
+    todo: z.string().min(1).optional(),
+    verdict: verdict.optional(),
+    title: text.optional(),
+    culprit: text.optional(),
+    bystander: text.optional(),
+    advice: text.optional(),
+    evidence: lines.optional(),
+    arm: lines.optional(),
+    missing: lines.optional(),
+  })
+  .describe("one case: what a rule says to some facts");
+
+const testFile = z.strictObject({ cases: z.array(testCase).min(1).max(1000) });
+
+/** A case as it stands in a file of tests. */
+export type TestCase = z.infer<typeof testCase>;
+
+/** A case with its facts at hand. */
+export interface ReadyCase {
+  readonly test: TestCase;
+  readonly facts: Facts;
+  readonly where: DocumentPlace;
+}
+
+/** The cases that stand beside a pack; what is wrong with them is added to the problems. */
+export function readCases(pack: RulePack, problems: DocumentProblem[]): ReadyCase[] {
+  const file = testsOf(pack.file);
+  if (!existsSync(file)) return [];
+  const parsed = parseYaml(packTestKind, file, readText(packTestKind, file));
+  if ("problems" in parsed) {
+    problems.push(...parsed.problems);
+    return [];
+  }
+  const { document } = parsed;
+  const shaped = checkShape(document, testFile);
+  if ("problems" in shaped) {
+    problems.push(...shaped.problems);
+    return [];
+  }
+  return shaped.value.cases.flatMap((test, index) => {
+    const path: Path = ["cases", index];
+    if (!pack.rules.some(({ id }) => id === test.rule)) {
+      const ids = pack.rules.map(({ id }) => id);
+      const hint = didYouMean(test.rule, ids);
+      problems.push(
+        document.problem("rules/unknown-rule", `the pack has no rule \`${test.rule}\``, [...path, "rule"], { hint }),
+      );
+      return [];
+    }
+    const facts = readFacts(document, test.facts, [...path, "facts"]);
+    if ("problems" in facts) {
+      problems.push(...facts.problems);
+      return [];
+    }
+    return [{ test, facts: facts.value as Facts, where: document.where([...path, "name"]) }];
+  });
+}
+
+/** Facts of a case: nothing is required of them, but what they hold must be facts. */
+function readFacts(document: YamlDocument, source: TestCase["facts"], path: Path) {
+  if (typeof source !== "string") return checkShape(document, partialFacts, source, path);
+  const file = resolve(dirname(document.file), source);
+  try {
+    // JSON is YAML: the same reader gives the same limits and the same positions.
+    const parsed = parseYaml(factsKind, file, readText(factsKind, file));
+    return "problems" in parsed ? parsed : checkShape(parsed.document, partialFacts);
+  } catch (error) {
+    if (!(error instanceof StopcodeError)) throw error;
+    return { problems: [document.problem(error.code, `the facts in ${source}: ${error.message}`, path)] };
+  }
+}
