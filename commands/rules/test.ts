@@ -1,6 +1,13 @@
 import * as Args from "@oclif/core/args";
 import * as Flags from "@oclif/core/flags";
-import { coverageScreen, packTestsScreen, prose, StopcodeCommand } from "../../src/terminal/index.ts";
+import {
+  coverageScreen,
+  PACK_SOURCES,
+  packTestsScreen,
+  prose,
+  StopcodeCommand,
+  signedByFlag,
+} from "../../src/terminal/index.ts";
 
 export default class RulesTest extends StopcodeCommand {
   static override summary = "Run the tests that stand beside rule packs";
@@ -16,7 +23,7 @@ Exit code 1 when a case fails or one is missing.`;
     "<%= config.bin %> <%= command.id %> packs/ --coverage --junit results.xml",
   ];
   static override args = {
-    packs: Args.string({ description: "packs or folders of packs; the default is the shipped ones" }),
+    packs: Args.string({ description: PACK_SOURCES }),
   };
   static override flags = {
     run: Flags.string({
@@ -28,12 +35,14 @@ Exit code 1 when a case fails or one is missing.`;
       exclusive: ["run"],
     }),
     junit: Flags.string({ helpValue: "FILE", summary: "Write the results as JUnit XML too, for a CI server." }),
+    ...signedByFlag,
   };
 
   async run() {
     const { argv, flags } = await this.parse(RulesTest);
     const { shippedPacks, testPacks, writeJUnit } = await import("../../src/rules/index.ts");
-    const run = testPacks(argv.length === 0 ? [shippedPacks] : (argv as string[]), flags.run);
+    const sources = argv.length === 0 ? [shippedPacks] : (argv as string[]);
+    const run = testPacks(sources, { only: flags.run, signedBy: flags["signed-by"] });
     if (flags.junit !== undefined) writeJUnit(run, flags.junit);
     if (!run.passed) this.badNews();
     return this.answer(run, (document) =>

@@ -5,6 +5,7 @@ export {
   diagnoseTarget,
   explainTarget,
   listHistory,
+  type PackChoice,
   reaches,
   showCrash,
 } from "./questions.ts";

@@ -37,18 +37,23 @@ function factsOfFolder(folder: string): Facts {
   });
 }
 
-/** The packs named, or the shipped ones where none is. */
-export const rulesOf = (paths: readonly string[]): RulePack[] => (paths.length === 0 ? loadPacks() : loadPacks(paths));
+/** Which packs are asked. */
+export interface PackChoice {
+  /** Files, folders and packages (`npm:NAME`); none: the packs that ship. */
+  readonly sources: readonly string[];
+  /** A file of public keys, one of which must have signed them; undefined: nobody need have. */
+  readonly signedBy: string | undefined;
+}
+
+/** The packs chosen. */
+export const rulesOf = ({ sources, signedBy }: PackChoice): RulePack[] =>
+  loadPacks(sources.length === 0 ? undefined : sources, signedBy);
 
 /** The document of `diagnose --json`. */
 export type DiagnosisDocument = { readonly facts: Facts } & Diagnosis;
 
 /** Asks the packs (none named: the shipped ones) about a dump file or a recorded crash. */
-export async function diagnoseTarget(
-  home: string,
-  target: string,
-  packs: readonly string[],
-): Promise<DiagnosisDocument> {
+export async function diagnoseTarget(home: string, target: string, packs: PackChoice): Promise<DiagnosisDocument> {
   const rules = rulesOf(packs);
   const facts = await factsOf(home, target);
   return { facts, ...diagnose(facts, rules) };
@@ -61,7 +66,7 @@ export async function diagnoseTarget(
 export async function explainTarget(
   home: string,
   target: string,
-  packs: readonly string[],
+  packs: PackChoice,
   ruleId: string,
 ): Promise<Explanation> {
   const rules = rulesOf(packs).flatMap((pack) => pack.rules);

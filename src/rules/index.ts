@@ -4,11 +4,13 @@ export { type Check, checkNames, checks } from "./checks.ts";
 export { type ConditionExplanation, type Explanation, explainRule } from "./explain.ts";
 export { factFunctions } from "./fact-functions.ts";
 export * from "./finding.ts";
+export type { GitCommit } from "./git-commit.ts";
 export { writeJUnit } from "./junit.ts";
-export { loadPacks, readPacks, shippedPacks } from "./loader.ts";
+export { loadPacks, readPacks } from "./loader.ts";
 export { diagnose } from "./matcher.ts";
 export type { ConditionCoverage, RuleCoverage } from "./pack-coverage.ts";
 export { packJsonSchema } from "./pack-schema.ts";
+export { shippedPacks } from "./pack-sources.ts";
 export {
   type CaseResult,
   type Difference,
@@ -20,6 +22,7 @@ export {
 } from "./pack-test.ts";
 export { type ProcedureStage, procedureTable } from "./procedure.ts";
 export type { Rule, RulePack } from "./rule.ts";
+export { type SignedFolder, signFolder } from "./signed-folder.ts";
 export { explainStopCode, type StopCodeExplanation } from "./stop-code-explanation.ts";
 export { type LintResult, lintPacks, listPacks, type PackSummary } from "./summary.ts";
 export { markedWords, wordDifference } from "./word-difference.ts";

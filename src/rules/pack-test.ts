@@ -1,11 +1,12 @@
 import { StopcodeError } from "../binary/index.ts";
 import type { DocumentPlace, DocumentProblem } from "../document/index.ts";
 import { explainRule } from "./explain.ts";
-import { packFiles, readPacks, shippedPacks } from "./loader.ts";
+import { readPacks } from "./loader.ts";
 import { ask, Case } from "./matcher.ts";
 import { type Answer, coverageOf, type RuleCoverage } from "./pack-coverage.ts";
+import { shippedPacks } from "./pack-sources.ts";
 import type { RulePack } from "./rule.ts";
-import { type ReadyCase, readCases, type TestCase } from "./test-case.ts";
+import { type CaseReading, type ReadyCase, readCases, type TestCase } from "./test-case.ts";
 import { markedWords, wordDifference } from "./word-difference.ts";
 
 /** One thing that came out otherwise than expected. */
@@ -49,10 +50,13 @@ export interface PackTestRun {
  * @param only runs the cases that have this in their name, written `pack/rule: name`; what rules lack is not asked then
  * @throws StopcodeError `io/open` when a path leads nowhere; `usage/no-case` when no case has such a name
  */
-export function testPacks(paths: readonly string[] = [shippedPacks], only?: string): PackTestRun {
-  const { packs, problems } = readPacks(packFiles(paths));
+export function testPacks(
+  sources: readonly string[] = [shippedPacks],
+  { only, signedBy }: { readonly only?: string | undefined; readonly signedBy?: string | undefined } = {},
+): PackTestRun {
+  const { packs, problems, check } = readPacks(sources, signedBy);
   const found = [...problems];
-  const results = packs.map((pack) => testPack(pack, only, found));
+  const results = packs.map((pack) => testPack(pack, only, { problems: found, check }));
   if (only !== undefined && found.length === 0 && results.every(({ cases }) => cases.length === 0)) {
     throw new StopcodeError("usage/no-case", `no case has \`${only}\` in its name`, {
       hint: "a case is looked for as `pack/rule: name`; `stopcode rules test --json` lists all",
@@ -61,10 +65,10 @@ export function testPacks(paths: readonly string[] = [shippedPacks], only?: stri
   return { packs: results, problems: found, passed: found.length === 0 && results.every(({ passed }) => passed) };
 }
 
-function testPack(pack: RulePack, only: string | undefined, problems: DocumentProblem[]): PackTestResult {
+function testPack(pack: RulePack, only: string | undefined, reading: CaseReading): PackTestResult {
   const wanted = ({ test }: ReadyCase) =>
     only === undefined || `${pack.id}/${test.rule}: ${test.name}`.toLowerCase().includes(only.toLowerCase());
-  const answers = readCases(pack, problems)
+  const answers = readCases(pack, reading)
     .filter(wanted)
     .map((ready) => answer(pack, ready));
   const cases = answers.map(resultOf);

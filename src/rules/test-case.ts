@@ -18,10 +18,11 @@ import { partialFacts } from "./fact-types.ts";
 import { verdict } from "./finding.ts";
 import { testsOf } from "./loader.ts";
 import type { RulePack } from "./rule.ts";
+import type { TextCheck } from "./signed-folder.ts";
 
 /** Longer than any text that a rule can show. */
-const text = z.string().max(4000);
-const lines = z.array(text).max(64);
+const shown = z.string().max(4000);
+const lines = z.array(shown).max(64);
 
 const testCase = z
   .strictObject({
@@ -33,10 +34,10 @@ const testCase = z
     /** Why the case does not hold yet. It is run and reported, and fails nothing. */
     todo: z.string().min(1).optional(),
     verdict: verdict.optional(),
-    title: text.optional(),
-    culprit: text.optional(),
-    bystander: text.optional(),
-    advice: text.optional(),
+    title: shown.optional(),
+    culprit: shown.optional(),
+    bystander: shown.optional(),
+    advice: shown.optional(),
     evidence: lines.optional(),
     arm: lines.optional(),
     missing: lines.optional(),
@@ -55,11 +56,19 @@ export interface ReadyCase {
   readonly where: DocumentPlace;
 }
 
-/** The cases that stand beside a pack; what is wrong with them is added to the problems. */
-export function readCases(pack: RulePack, problems: DocumentProblem[]): ReadyCase[] {
+/** Where what is wrong goes to, and what each text that is read must be. */
+export interface CaseReading {
+  readonly problems: DocumentProblem[];
+  readonly check: TextCheck;
+}
+
+/** The cases that stand beside a pack. */
+export function readCases(pack: RulePack, { problems, check }: CaseReading): ReadyCase[] {
   const file = testsOf(pack.file);
   if (!existsSync(file)) return [];
-  const parsed = parseYaml(packTestKind, file, readText(packTestKind, file));
+  const text = readText(packTestKind, file);
+  check(file, text);
+  const parsed = parseYaml(packTestKind, file, text);
   if ("problems" in parsed) {
     problems.push(...parsed.problems);
     return [];
@@ -80,7 +89,7 @@ export function readCases(pack: RulePack, problems: DocumentProblem[]): ReadyCas
       );
       return [];
     }
-    const facts = readFacts(document, test.facts, [...path, "facts"]);
+    const facts = readFacts(document, test.facts, [...path, "facts"], check);
     if ("problems" in facts) {
       problems.push(...facts.problems);
       return [];
@@ -90,12 +99,14 @@ export function readCases(pack: RulePack, problems: DocumentProblem[]): ReadyCas
 }
 
 /** Facts of a case: nothing is required of them, but what they hold must be facts. */
-function readFacts(document: YamlDocument, source: TestCase["facts"], path: Path) {
+function readFacts(document: YamlDocument, source: TestCase["facts"], path: Path, check: TextCheck) {
   if (typeof source !== "string") return checkShape(document, partialFacts, source, path);
   const file = resolve(dirname(document.file), source);
   try {
     // JSON is YAML: the same reader gives the same limits and the same positions.
-    const parsed = parseYaml(factsKind, file, readText(factsKind, file));
+    const text = readText(factsKind, file);
+    check(file, text);
+    const parsed = parseYaml(factsKind, file, text);
     return "problems" in parsed ? parsed : checkShape(parsed.document, partialFacts);
   } catch (error) {
     if (!(error instanceof StopcodeError)) throw error;

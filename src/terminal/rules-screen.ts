@@ -1,4 +1,4 @@
-import type { Explanation, LintResult, PackSummary } from "../rules/index.ts";
+import type { Explanation, GitCommit, LintResult, PackSummary, SignedFolder } from "../rules/index.ts";
 import { findingLines } from "./diagnosis-screen.ts";
 import { bold, columns, counted, dim, green, printable, red, yellow } from "./style.ts";
 
@@ -8,12 +8,16 @@ export function packsScreen(packs: readonly PackSummary[]): string {
     .flatMap((pack) => [
       "",
       `  ${bold(pack.id)} ${pack.version} · ${pack.title} · ${counted(pack.rules.length, "rule")} · ${pack.owner}`,
+      ...(pack.commit === null ? [] : [dim(`    ${commitText(pack.commit)}`)]),
       ...columns(pack.rules.map(({ id, status, severity, summary }) => [id, status, severity, dim(summary)])).map(
         (line) => `    ${line}`,
       ),
     ])
     .join("\n");
 }
+
+const commitText = ({ id, unchanged }: GitCommit): string =>
+  `commit ${id.slice(0, 12)}${unchanged ? "" : ", and changed since or not in it"}`;
 
 /** Everything wrong with packs, each with its line. */
 export function lintScreen({ packs, problems }: LintResult): string {
@@ -52,4 +56,9 @@ export function explainScreen(explanation: Explanation): string {
     ]),
     ...(finding ? ["", ...findingLines(finding)] : []),
   ].join("\n");
+}
+
+/** What was signed, and the key that others need to check it. */
+export function signedScreen({ folder, files, publicKey }: SignedFolder): string {
+  return [`  ${green("signed")}  ${counted(files.length, "file")} in ${folder}`, `          ${publicKey}`].join("\n");
 }

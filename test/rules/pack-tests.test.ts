@@ -23,7 +23,7 @@ function run(
     writeFileSync(join(place, "p.test.yaml"), typeof cases === "string" ? cases : JSON.stringify({ cases }, null, 1));
   }
   for (const [name, text] of Object.entries(more)) writeFileSync(join(place, name), text);
-  return testPacks([pack], only);
+  return testPacks([pack], { only });
 }
 
 const onTitle = { when: ["crash.title == 'boom'"], title: "it went {{crash.title}}", status: "stable" };
