@@ -9,5 +9,6 @@ export {
   reaches,
   showCrash,
 } from "./questions.ts";
+export { recordTarget } from "./record.ts";
 export { type RunEvent, type RunReport, runScenario } from "./run.ts";
 export { readScenario } from "./scenario.ts";

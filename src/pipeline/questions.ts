@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { analyze, type Facts } from "../analysis/index.ts";
 import { type Manifest, openCrash } from "../archive/index.ts";
 import { parseHex, StopcodeError } from "../binary/index.ts";
+import { didYouMean } from "../document/index.ts";
 import { CrashHistory, type HistoryFilter, type HistoryRow } from "../history/index.ts";
 import {
   type Diagnosis,
@@ -11,17 +12,20 @@ import {
   explainRule,
   type Finding,
   loadPacks,
+  type Rule,
   type RulePack,
   sureness,
 } from "../rules/index.ts";
 
-/** The facts of a dump file, of a crash folder, or of a recorded crash named by its id. */
-async function factsOf(home: string, target: string): Promise<Facts> {
-  if (existsSync(join(target, "crash.json"))) return factsOfFolder(target);
-  if (existsSync(target) || target.includes("/")) return analyze(target);
+/** The facts of a dump file, of a crash folder, or of a recorded crash named by its id; with the name of the file or the crash. */
+export async function factsOf(home: string, target: string): Promise<{ readonly name: string; readonly facts: Facts }> {
+  const name = basename(target);
+  if (existsSync(join(target, "crash.json"))) return { name, facts: factsOfFolder(target) };
+  if (existsSync(target) || target.includes("/")) return { name, facts: await analyze(target) };
   const history = await CrashHistory.open(home);
   try {
-    return factsOfFolder(history.find(target).folder);
+    const { row, folder } = history.find(target);
+    return { name: row.id, facts: factsOfFolder(folder) };
   } finally {
     history.close();
   }
@@ -55,8 +59,25 @@ export type DiagnosisDocument = { readonly facts: Facts } & Diagnosis;
 /** Asks the packs (none named: the shipped ones) about a dump file or a recorded crash. */
 export async function diagnoseTarget(home: string, target: string, packs: PackChoice): Promise<DiagnosisDocument> {
   const rules = rulesOf(packs);
-  const facts = await factsOf(home, target);
+  const { facts } = await factsOf(home, target);
   return { facts, ...diagnose(facts, rules) };
+}
+
+/**
+ * The rule of the packs with this id, or this `pack/id`.
+ * @throws StopcodeError `usage/unknown-rule` with the nearest there is
+ */
+export function ruleNamed(name: string, packs: PackChoice): Rule {
+  const rules = rulesOf(packs).flatMap((pack) => pack.rules);
+  const rule = rules.find(({ id, pack }) => id === name || `${pack}/${id}` === name);
+  if (rule) return rule;
+  throw new StopcodeError("usage/unknown-rule", `no pack has a rule ${name}`, {
+    hint:
+      didYouMean(
+        name.replace(/^.*\//, ""),
+        rules.map(({ id }) => id),
+      ) ?? "`stopcode rules list` shows the rules there are",
+  });
 }
 
 /**
@@ -69,13 +90,9 @@ export async function explainTarget(
   packs: PackChoice,
   ruleId: string,
 ): Promise<Explanation> {
-  const rules = rulesOf(packs).flatMap((pack) => pack.rules);
-  const rule = rules.find(({ id, pack }) => id === ruleId || `${pack}/${id}` === ruleId);
-  if (!rule)
-    throw new StopcodeError("usage/unknown-rule", `no pack has a rule ${ruleId}`, {
-      hint: `the rules are ${rules.map(({ id }) => id).join(", ")}`,
-    });
-  return explainRule(await factsOf(home, target), rule);
+  const rule = ruleNamed(ruleId, packs);
+  const { facts } = await factsOf(home, target);
+  return explainRule(facts, rule);
 }
 
 /** True when a finding is at least this sure. */

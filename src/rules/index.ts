@@ -8,6 +8,7 @@ export type { GitCommit } from "./git-commit.ts";
 export { writeJUnit } from "./junit.ts";
 export { loadPacks, readPacks } from "./loader.ts";
 export { diagnose } from "./matcher.ts";
+export { type NewRule, newRule } from "./new-rule.ts";
 export type { ConditionCoverage, RuleCoverage } from "./pack-coverage.ts";
 export { packJsonSchema } from "./pack-schema.ts";
 export { shippedPacks } from "./pack-sources.ts";
@@ -21,6 +22,7 @@ export {
   testPacks,
 } from "./pack-test.ts";
 export { type ProcedureStage, procedureTable } from "./procedure.ts";
+export { type RecordedCase, recordCase } from "./record-case.ts";
 export type { Rule, RulePack } from "./rule.ts";
 export { type SignedFolder, signFolder } from "./signed-folder.ts";
 export { explainStopCode, type StopCodeExplanation } from "./stop-code-explanation.ts";

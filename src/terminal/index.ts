@@ -7,7 +7,7 @@ export { crashScreen, historyScreen, rebuildScreen } from "./history-screen.ts";
 export { chosenPacks, PACK_SOURCES, packFlags, signedByFlag } from "./pack-flags.ts";
 export { coverageScreen, packTestsScreen } from "./pack-tests-screen.ts";
 export { prose } from "./prose.ts";
-export { explainScreen, lintScreen, packsScreen, signedScreen } from "./rules-screen.ts";
+export { explainScreen, lintScreen, newRuleScreen, packsScreen, recordedScreen, signedScreen } from "./rules-screen.ts";
 export { RunTimeline, scenarioScreen } from "./run-screen.ts";
 export { stopCodeScreen } from "./stop-code-screen.ts";
 export { storageBenchScreen } from "./storage-bench-screen.ts";

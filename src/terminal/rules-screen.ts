@@ -1,4 +1,13 @@
-import type { Explanation, GitCommit, LintResult, PackSummary, SignedFolder } from "../rules/index.ts";
+import { listOf } from "../document/index.ts";
+import type {
+  Explanation,
+  GitCommit,
+  LintResult,
+  NewRule,
+  PackSummary,
+  RecordedCase,
+  SignedFolder,
+} from "../rules/index.ts";
 import { findingLines } from "./diagnosis-screen.ts";
 import { bold, columns, counted, dim, green, printable, red, yellow } from "./style.ts";
 
@@ -61,4 +70,18 @@ export function explainScreen(explanation: Explanation): string {
 /** What was signed, and the key that others need to check it. */
 export function signedScreen({ folder, files, publicKey }: SignedFolder): string {
   return [`  ${green("signed")}  ${counted(files.length, "file")} in ${folder}`, `          ${publicKey}`].join("\n");
+}
+
+/** What was written, and what comes next. */
+export function newRuleScreen({ rule, file, tests, added }: NewRule): string {
+  return [
+    `  ${green(added ? "added" : "wrote")}  ${rule} in ${file}, its tests in ${tests}`,
+    `  ${dim("next")}   change them, then: stopcode rules lint ${file} && stopcode rules test ${file}`,
+  ].join("\n");
+}
+
+/** A case, to be put into a file of tests; or where it was put. */
+export function recordedScreen({ case: recorded, text, file }: RecordedCase): string {
+  if (file === null) return printable(listOf("cases", text).trimEnd());
+  return `  ${green("recorded")}  ${recorded.rule}: ${printable(recorded.name)} (${recorded.expect}) in ${file}`;
 }

@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, write
 import { join } from "node:path";
 import { beforeAll, beforeEach, expect, it } from "vitest";
 import { lintPacks, listPacks, loadPacks, signFolder, testPacks } from "../../src/rules/index.ts";
+import { signedTexts } from "../../src/rules/signed-folder.ts";
 import { withPeers } from "../peers.ts";
 import { temporaryFolder } from "../seal/folder.ts";
 import { packText, soundRule } from "./pack-texts.ts";
@@ -146,6 +147,15 @@ withPeers({ program: "ssh-keygen" }, { program: "sha256sum" }).describe("packs w
     expect(testPacks([packs], { signedBy: publicKey }).problems).toMatchObject([
       { code: "rules/signed-content", message: expect.stringContaining("not among those that were signed") },
     ]);
+  });
+
+  it("are held against the texts that are read afterwards, not against what lay there before", () => {
+    signFolder(packs, at("key"));
+    const check = signedTexts([join(packs, "a.yaml")], publicKey);
+    check(join(packs, "a.yaml"), packText(soundRule));
+    expect(() => check(join(packs, "a.yaml"), packText(soundRule).replace("1.0.0", "1.0.1"))).toThrow(
+      code("rules/signed-content"),
+    );
   });
 
   it("hold up all others that are named with them; those that ship need none", () => {
