@@ -7,6 +7,7 @@ export {
   listHistory,
   type PackChoice,
   reaches,
+  rulesOf,
   showCrash,
 } from "./questions.ts";
 export { recordTarget } from "./record.ts";

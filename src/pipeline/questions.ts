@@ -3,7 +3,6 @@ import { basename, join } from "node:path";
 import { analyze, type Facts } from "../analysis/index.ts";
 import { type Manifest, openCrash } from "../archive/index.ts";
 import { parseHex, StopcodeError } from "../binary/index.ts";
-import { didYouMean } from "../document/index.ts";
 import { CrashHistory, type HistoryFilter, type HistoryRow } from "../history/index.ts";
 import {
   type Diagnosis,
@@ -12,8 +11,8 @@ import {
   explainRule,
   type Finding,
   loadPacks,
-  type Rule,
   type RulePack,
+  ruleNamed,
   sureness,
 } from "../rules/index.ts";
 
@@ -64,23 +63,6 @@ export async function diagnoseTarget(home: string, target: string, packs: PackCh
 }
 
 /**
- * The rule of the packs with this id, or this `pack/id`.
- * @throws StopcodeError `usage/unknown-rule` with the nearest there is
- */
-export function ruleNamed(name: string, packs: PackChoice): Rule {
-  const rules = rulesOf(packs).flatMap((pack) => pack.rules);
-  const rule = rules.find(({ id, pack }) => id === name || `${pack}/${id}` === name);
-  if (rule) return rule;
-  throw new StopcodeError("usage/unknown-rule", `no pack has a rule ${name}`, {
-    hint:
-      didYouMean(
-        name.replace(/^.*\//, ""),
-        rules.map(({ id }) => id),
-      ) ?? "`stopcode rules list` shows the rules there are",
-  });
-}
-
-/**
  * Why one rule fired on a target, or which of its conditions did not hold.
  * @throws StopcodeError `usage/unknown-rule`
  */
@@ -90,7 +72,7 @@ export async function explainTarget(
   packs: PackChoice,
   ruleId: string,
 ): Promise<Explanation> {
-  const rule = ruleNamed(ruleId, packs);
+  const rule = ruleNamed(ruleId, rulesOf(packs));
   const { facts } = await factsOf(home, target);
   return explainRule(facts, rule);
 }

@@ -1,5 +1,5 @@
-import { type RecordedCase, recordCase } from "../rules/index.ts";
-import { factsOf, type PackChoice, ruleNamed } from "./questions.ts";
+import { type RecordedCase, recordCase, ruleNamed } from "../rules/index.ts";
+import { factsOf, type PackChoice, rulesOf } from "./questions.ts";
 
 /**
  * A test case of what one rule says to a dump or a recorded crash.
@@ -13,7 +13,7 @@ export async function recordTarget(
   packs: PackChoice,
   { rule, file }: { readonly rule: string; readonly file: string | null },
 ): Promise<RecordedCase> {
-  const asked = ruleNamed(rule, packs);
+  const asked = ruleNamed(rule, rulesOf(packs));
   const { name, facts } = await factsOf(home, target);
   return recordCase(facts, asked, `as in ${name}`, file);
 }

@@ -24,6 +24,8 @@ export {
 export { type ProcedureStage, procedureTable } from "./procedure.ts";
 export { type RecordedCase, recordCase } from "./record-case.ts";
 export type { Rule, RulePack } from "./rule.ts";
+export { describeRule, type RuleDescription } from "./rule-description.ts";
+export { isRuleName, ruleNamed } from "./rule-named.ts";
 export { type SignedFolder, signFolder } from "./signed-folder.ts";
 export { explainStopCode, type StopCodeExplanation } from "./stop-code-explanation.ts";
 export { type LintResult, lintPacks, listPacks, type PackSummary } from "./summary.ts";

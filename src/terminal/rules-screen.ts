@@ -1,15 +1,6 @@
 import { listOf } from "../document/index.ts";
-import type {
-  Explanation,
-  GitCommit,
-  LintResult,
-  NewRule,
-  PackSummary,
-  RecordedCase,
-  SignedFolder,
-} from "../rules/index.ts";
-import { findingLines } from "./diagnosis-screen.ts";
-import { bold, columns, counted, dim, green, printable, red, yellow } from "./style.ts";
+import type { GitCommit, LintResult, NewRule, PackSummary, RecordedCase, SignedFolder } from "../rules/index.ts";
+import { bold, columns, counted, dim, green, printable, red } from "./style.ts";
 
 /** What `rules list` shows. */
 export function packsScreen(packs: readonly PackSummary[]): string {
@@ -36,35 +27,6 @@ export function lintScreen({ packs, problems }: LintResult): string {
       `  ${red("wrong")}  ${where.file}:${where.line}:${where.column}  ${message}\n         ${dim(printable(line))}${hint ? `\n         ${hint}` : ""}`,
   );
   return [...sound, ...wrong].join("\n");
-}
-
-const outcomeText = {
-  fire: green("fires"),
-  quiet: dim("quiet"),
-  skip: yellow("skipped"),
-} as const;
-
-const resultText = {
-  holds: green("holds"),
-  "does not hold": red("does not hold"),
-  unanswered: yellow("unanswered"),
-} as const;
-
-/** Why a rule fired, or which of its conditions did not hold. */
-export function explainScreen(explanation: Explanation): string {
-  const { rule, pack, summary, outcome, reason, requires, conditions, finding } = explanation;
-  return [
-    "",
-    `  ${bold(`${pack}/${rule}`)} ${outcomeText[outcome]}${reason ? `: ${printable(reason)}` : ""}`,
-    `  ${dim(summary)}`,
-    "",
-    ...requires.map(({ fact, present }) => `  needs ${fact}: ${present ? green("there") : red("missing")}`),
-    ...conditions.flatMap(({ text, result, reason: why, values }) => [
-      `  ${resultText[result]}  ${text}${why ? `  ${dim(printable(why))}` : ""}`,
-      ...values.map(({ text: name, value }) => dim(`      ${name} = ${printable(value ?? "nothing")}`)),
-    ]),
-    ...(finding ? ["", ...findingLines(finding)] : []),
-  ].join("\n");
 }
 
 /** What was signed, and the key that others need to check it. */
