@@ -20,7 +20,7 @@ Exit code 1 with --fail-on when a finding is at least that sure.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %> MEMORY.DMP",
     "<%= config.bin %> <%= command.id %> 20260115T031241Z-web-k3f9q2",
-    "<%= config.bin %> <%= command.id %> vmcore --explain pte-exhaustion",
+    "<%= config.bin %> <%= command.id %> vmcore --explain linux-list-corruption",
   ];
   static override args = {
     target: Args.string({

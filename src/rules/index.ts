@@ -29,4 +29,5 @@ export { isRuleName, ruleNamed } from "./rule-named.ts";
 export { type SignedFolder, signFolder } from "./signed-folder.ts";
 export { explainStopCode, type StopCodeExplanation } from "./stop-code-explanation.ts";
 export { type LintResult, lintPacks, listPacks, type PackSummary } from "./summary.ts";
+export { packTestJsonSchema } from "./test-case.ts";
 export { markedWords, wordDifference } from "./word-difference.ts";

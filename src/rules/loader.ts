@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
-import { whereText } from "../binary/index.ts";
+import { dirname, join, parse, resolve } from "node:path";
+import { StopcodeError, whereText } from "../binary/index.ts";
 import { type DocumentProblem, isProblems, readText, refusal } from "../document/index.ts";
 import { packKind } from "./document-kinds.ts";
 import { readPack } from "./pack.ts";
@@ -8,18 +8,27 @@ import { shippedPacks, sourcePath } from "./pack-sources.ts";
 import type { Rule, RulePack } from "./rule.ts";
 import { signedTexts, type TextCheck } from "./signed-folder.ts";
 
-/** The tests of a pack stand beside it under this name. */
-export const testsOf = (packFile: string): string => packFile.replace(/\.yaml$/, ".test.yaml");
+/** The tests of a pack stand beside it under this name: `acme.test.yaml` for `acme.yaml`. */
+export const testsOf = (packFile: string): string => {
+  const { dir, name, ext } = parse(packFile);
+  return join(dir, `${name}.test${ext}`);
+};
 
 /**
  * The pack files that sources stand for: a folder for the `.yaml` files in it, in the order of their names, all else for itself.
- * @throws StopcodeError `rules/package` for a package that is not there, or has no packs
+ * @throws StopcodeError `rules/no-packs` for a folder without any, `rules/package` for a package that is not there
  */
 export function packFiles(sources: readonly string[]): string[] {
   const files = sources.flatMap((source) => {
     const path = sourcePath(source);
     if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return [path];
-    const names = readdirSync(path).filter((name) => name.endsWith(".yaml") && !name.endsWith(".test.yaml"));
+    const names = readdirSync(path).filter((name) => /(?<!\.test)\.ya?ml$/.test(name));
+    if (names.length === 0) {
+      throw new StopcodeError("rules/no-packs", "there are no packs in this folder", {
+        where: { file: path },
+        hint: "a pack is a .yaml file in the folder itself, not further down",
+      });
+    }
     return names.sort().map((name) => join(path, name));
   });
   return [...new Set(files)];

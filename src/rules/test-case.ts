@@ -28,11 +28,11 @@ const testCase = z
   .strictObject({
     name: z.string().min(1),
     rule: z.string(),
-    /** Facts written out, as many as the case needs, or the path of a JSON file of facts, from the test's folder. */
-    facts: z.union([z.string(), z.record(z.string(), z.unknown())]),
+    facts: z
+      .union([z.string(), z.record(z.string(), z.unknown())])
+      .describe("as many as the case needs, or the path of a JSON file of facts, from the folder of the tests"),
     expect: z.enum(["fire", "quiet", "skip"]),
-    /** Why the case does not hold yet. It is run and reported, and fails nothing. */
-    todo: z.string().min(1).optional(),
+    todo: z.string().min(1).optional().describe("why it does not hold yet; it is run and reported, and fails nothing"),
     verdict: verdict.optional(),
     title: shown.optional(),
     culprit: shown.optional(),
@@ -45,6 +45,16 @@ const testCase = z
   .describe("one case: what a rule says to some facts");
 
 const testFile = z.strictObject({ cases: z.array(testCase).min(1).max(1000) });
+
+/** The format of tests as JSON Schema, for editors; `rules/pack-test.schema.json` is this, and a test keeps it so. */
+export function packTestJsonSchema(): object {
+  const facts = z.union([z.string(), partialFacts]);
+  return {
+    $id: "stopcode/pack-test/1",
+    title: "Tests of a rule pack of stopcode",
+    ...z.toJSONSchema(testFile.extend({ cases: z.array(testCase.extend({ facts })).min(1) }), { io: "input" }),
+  };
+}
 
 /** A case as it stands in a file of tests. */
 export type TestCase = z.infer<typeof testCase>;

@@ -19,6 +19,28 @@ const write = (name: string, text: string): string => {
 afterEach(() => void vi.restoreAllMocks());
 const workIn = (name: string) => vi.spyOn(process, "cwd").mockReturnValue(join(folder, name));
 
+describe("packs of a folder", () => {
+  const test = JSON.stringify({ cases: [{ name: "fires", rule: "one-rule", facts: {}, expect: "fire" }] });
+
+  it("are those that end in .yaml or .yml, each with the tests beside it", () => {
+    write("both/a.yml", packText(soundRule));
+    write("both/a.test.yml", test);
+    write("both/b.yaml", packText({ ...soundRule, id: "two" }).replace("some-pack", "other-pack"));
+    write("both/b.test.yaml", test.replace("one-rule", "two"));
+    write("both/c.txt", "no pack");
+    expect(testPacks([join(folder, "both")])).toMatchObject({
+      passed: true,
+      packs: [{ cases: { length: 1 } }, { cases: { length: 1 } }],
+    });
+  });
+
+  it("without any is refused: nobody would notice that nothing was asked", () => {
+    write("none/deeper/a.yaml", packText(soundRule));
+    write("none/a.test.yaml", test);
+    expect(() => loadPacks([join(folder, "none")])).toThrow(expect.objectContaining({ code: "rules/no-packs" }));
+  });
+});
+
 describe("packs of a package", () => {
   write("app/node_modules/acme-rules/package.json", "{}");
   write("app/node_modules/acme-rules/rules/acme.yaml", packText(soundRule));
