@@ -1,6 +1,14 @@
 import * as Args from "@oclif/core/args";
 import * as Flags from "@oclif/core/flags";
-import { diagnosisScreen, explainScreen, homeFlag, prose, StopcodeCommand } from "../src/terminal/index.ts";
+import {
+  chosenPacks,
+  diagnosisScreen,
+  explainScreen,
+  homeFlag,
+  packFlags,
+  prose,
+  StopcodeCommand,
+} from "../src/terminal/index.ts";
 
 export default class Diagnose extends StopcodeCommand {
   static override summary = "Say what broke it, and which checks would tell more";
@@ -12,7 +20,7 @@ Exit code 1 with --fail-on when a finding is at least that sure.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %> MEMORY.DMP",
     "<%= config.bin %> <%= command.id %> 20260115T031241Z-web-k3f9q2",
-    "<%= config.bin %> <%= command.id %> vmcore --explain pte-exhaustion",
+    "<%= config.bin %> <%= command.id %> vmcore --explain linux-list-corruption",
   ];
   static override args = {
     target: Args.string({
@@ -22,11 +30,7 @@ Exit code 1 with --fail-on when a finding is at least that sure.`;
   };
   static override flags = {
     ...homeFlag,
-    rules: Flags.string({
-      multiple: true,
-      helpValue: "PATH",
-      summary: "Rule packs to ask instead of the shipped ones.",
-    }),
+    ...packFlags,
     explain: Flags.string({
       helpValue: "RULE",
       summary: "Show why this rule fired, or which of its conditions did not hold.",
@@ -41,7 +45,7 @@ Exit code 1 with --fail-on when a finding is at least that sure.`;
     const { args, flags } = await this.parse(Diagnose);
     const { diagnoseTarget, explainTarget, reaches } = await import("../src/pipeline/index.ts");
     const home = this.homeFolder(flags);
-    const packs = flags.rules ?? [];
+    const packs = chosenPacks(flags);
     if (flags.explain !== undefined)
       return this.answer(await explainTarget(home, args.target, packs, flags.explain), explainScreen);
     const diagnosis = this.answer(await diagnoseTarget(home, args.target, packs), diagnosisScreen);

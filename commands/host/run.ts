@@ -1,6 +1,6 @@
 import * as Args from "@oclif/core/args";
 import * as Flags from "@oclif/core/flags";
-import { homeFlag, prose, RunTimeline, StopcodeCommand } from "../../src/terminal/index.ts";
+import { chosenPacks, homeFlag, packFlags, prose, RunTimeline, StopcodeCommand } from "../../src/terminal/index.ts";
 
 export default class HostRun extends StopcodeCommand {
   static override summary = "Boot an emulated host, let it crash, collect, diagnose, arm, boot again";
@@ -32,11 +32,7 @@ The same scenario and seed give the same dumps, bit for bit.`;
       helpValue: "N",
       summary: "Seed of everything that is random; the scenario says otherwise.",
     }),
-    rules: Flags.string({
-      multiple: true,
-      helpValue: "PATH",
-      summary: "Rule packs to ask instead of the shipped ones.",
-    }),
+    ...packFlags,
   };
 
   async run() {
@@ -47,7 +43,7 @@ The same scenario and seed give the same dumps, bit for bit.`;
       home: this.homeFolder(flags),
       boots: flags.boots,
       seed: flags.seed,
-      packs: flags.rules ?? [],
+      packs: chosenPacks(flags),
       onEvent: (event) => timeline.show(event),
     });
     if (report.unexpected !== null && report.unexpected.length > 0) this.badNews();

@@ -1,5 +1,5 @@
 import * as Args from "@oclif/core/args";
-import { packsScreen, StopcodeCommand } from "../../src/terminal/index.ts";
+import { PACK_SOURCES, packsScreen, StopcodeCommand, signedByFlag } from "../../src/terminal/index.ts";
 
 export default class RulesList extends StopcodeCommand {
   static override summary = "List rule packs and their rules";
@@ -9,12 +9,13 @@ export default class RulesList extends StopcodeCommand {
     "<%= config.bin %> <%= command.id %> my-pack.yaml",
   ];
   static override args = {
-    packs: Args.string({ description: "packs or folders of packs; the default is the shipped ones" }),
+    packs: Args.string({ description: PACK_SOURCES }),
   };
+  static override flags = { ...signedByFlag };
 
   async run() {
-    const { argv } = await this.parse(RulesList);
+    const { argv, flags } = await this.parse(RulesList);
     const { listPacks } = await import("../../src/rules/index.ts");
-    return this.answer(listPacks(argv as string[]), packsScreen);
+    return this.answer(listPacks(argv as string[], flags["signed-by"]), packsScreen);
   }
 }

@@ -1,3 +1,4 @@
+export { listOf, withEntry } from "./append.ts";
 export type { DocumentKind } from "./kind.ts";
 export { didYouMean } from "./nearest.ts";
 export type { Path } from "./place.ts";
@@ -11,4 +12,5 @@ export {
 } from "./problem.ts";
 export { checkShape } from "./shape.ts";
 export { readText } from "./text-file.ts";
+export { replaceText, writeNew } from "./write.ts";
 export { parseYaml, type YamlDocument } from "./yaml-document.ts";

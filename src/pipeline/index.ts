@@ -5,8 +5,11 @@ export {
   diagnoseTarget,
   explainTarget,
   listHistory,
+  type PackChoice,
   reaches,
+  rulesOf,
   showCrash,
 } from "./questions.ts";
+export { recordTarget } from "./record.ts";
 export { type RunEvent, type RunReport, runScenario } from "./run.ts";
 export { readScenario } from "./scenario.ts";

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { analyze, type Facts } from "../analysis/index.ts";
 import { type Manifest, openCrash } from "../archive/index.ts";
 import { parseHex, StopcodeError } from "../binary/index.ts";
@@ -12,16 +12,19 @@ import {
   type Finding,
   loadPacks,
   type RulePack,
+  ruleNamed,
   sureness,
 } from "../rules/index.ts";
 
-/** The facts of a dump file, of a crash folder, or of a recorded crash named by its id. */
-async function factsOf(home: string, target: string): Promise<Facts> {
-  if (existsSync(join(target, "crash.json"))) return factsOfFolder(target);
-  if (existsSync(target) || target.includes("/")) return analyze(target);
+/** The facts of a dump file, of a crash folder, or of a recorded crash named by its id; with the name of the file or the crash. */
+export async function factsOf(home: string, target: string): Promise<{ readonly name: string; readonly facts: Facts }> {
+  const name = basename(target);
+  if (existsSync(join(target, "crash.json"))) return { name, facts: factsOfFolder(target) };
+  if (existsSync(target) || target.includes("/")) return { name, facts: await analyze(target) };
   const history = await CrashHistory.open(home);
   try {
-    return factsOfFolder(history.find(target).folder);
+    const { row, folder } = history.find(target);
+    return { name: row.id, facts: factsOfFolder(folder) };
   } finally {
     history.close();
   }
@@ -37,20 +40,25 @@ function factsOfFolder(folder: string): Facts {
   });
 }
 
-/** The packs named, or the shipped ones where none is. */
-export const rulesOf = (paths: readonly string[]): RulePack[] => (paths.length === 0 ? loadPacks() : loadPacks(paths));
+/** Which packs are asked. */
+export interface PackChoice {
+  /** Files, folders and packages (`npm:NAME`); none: the packs that ship. */
+  readonly sources: readonly string[];
+  /** A file of public keys, one of which must have signed them; undefined: nobody need have. */
+  readonly signedBy: string | undefined;
+}
+
+/** The packs chosen. */
+export const rulesOf = ({ sources, signedBy }: PackChoice): RulePack[] =>
+  loadPacks(sources.length === 0 ? undefined : sources, signedBy);
 
 /** The document of `diagnose --json`. */
 export type DiagnosisDocument = { readonly facts: Facts } & Diagnosis;
 
 /** Asks the packs (none named: the shipped ones) about a dump file or a recorded crash. */
-export async function diagnoseTarget(
-  home: string,
-  target: string,
-  packs: readonly string[],
-): Promise<DiagnosisDocument> {
+export async function diagnoseTarget(home: string, target: string, packs: PackChoice): Promise<DiagnosisDocument> {
   const rules = rulesOf(packs);
-  const facts = await factsOf(home, target);
+  const { facts } = await factsOf(home, target);
   return { facts, ...diagnose(facts, rules) };
 }
 
@@ -61,16 +69,12 @@ export async function diagnoseTarget(
 export async function explainTarget(
   home: string,
   target: string,
-  packs: readonly string[],
+  packs: PackChoice,
   ruleId: string,
 ): Promise<Explanation> {
-  const rules = rulesOf(packs).flatMap((pack) => pack.rules);
-  const rule = rules.find(({ id, pack }) => id === ruleId || `${pack}/${id}` === ruleId);
-  if (!rule)
-    throw new StopcodeError("usage/unknown-rule", `no pack has a rule ${ruleId}`, {
-      hint: `the rules are ${rules.map(({ id }) => id).join(", ")}`,
-    });
-  return explainRule(await factsOf(home, target), rule);
+  const rule = ruleNamed(ruleId, rulesOf(packs));
+  const { facts } = await factsOf(home, target);
+  return explainRule(facts, rule);
 }
 
 /** True when a finding is at least this sure. */

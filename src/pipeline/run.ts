@@ -15,7 +15,7 @@ import {
 } from "../host/index.ts";
 import { type ArmRequest, checks, type Finding, procedureTable, type RulePack, sureness } from "../rules/index.ts";
 import { type Collect, type RecordedCrash, recordCrash } from "./crash.ts";
-import { rulesOf } from "./questions.ts";
+import { type PackChoice, rulesOf } from "./questions.ts";
 import { readScenario } from "./scenario.ts";
 
 /** What `host run` tells while it runs. */
@@ -81,8 +81,7 @@ export interface RunOptions {
   /** How often a partition may boot; undefined: as the scenario says. */
   readonly boots?: number | undefined;
   readonly seed?: number | undefined;
-  /** Paths of rule packs; none: the shipped ones. */
-  readonly packs: readonly string[];
+  readonly packs: PackChoice;
   readonly onEvent: (event: RunEvent) => void;
 }
 

@@ -13,7 +13,7 @@ import {
 } from "../document/index.ts";
 import { catalogueSource, type StopCodeEntry } from "./catalogue-schema.ts";
 import { catalogueKind } from "./document-kinds.ts";
-import { shippedPacks } from "./loader.ts";
+import { shippedPacks } from "./pack-sources.ts";
 
 /** The catalogue of stop codes that ships. */
 export const shippedCatalogue: string = join(shippedPacks, "windows-stop-codes");

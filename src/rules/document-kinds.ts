@@ -5,3 +5,5 @@ export const packTestKind: DocumentKind = { prefix: "rules", name: "tests of a p
 /** Facts that a test of a pack keeps in a file of their own. */
 export const factsKind: DocumentKind = { prefix: "rules", name: "facts" };
 export const catalogueKind: DocumentKind = { prefix: "rules", name: "catalogue of stop codes" };
+export const signedListKind: DocumentKind = { prefix: "rules", name: "list of signed files" };
+export const publicKeyKind: DocumentKind = { prefix: "rules", name: "public key" };

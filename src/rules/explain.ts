@@ -19,9 +19,13 @@ export interface Explanation {
   readonly rule: string;
   readonly pack: string;
   readonly summary: string;
+  /** A draft is not asked by `diagnose`. */
+  readonly status: Rule["status"];
   readonly outcome: "fire" | "quiet" | "skip";
   readonly reason: string | null;
   readonly requires: readonly { readonly fact: string; readonly present: boolean }[];
+  /** The rule's own names, and what they stand for here; null where a fact was missing. */
+  readonly names: readonly { readonly name: string; readonly text: string; readonly value: string | null }[];
   readonly conditions: readonly ConditionExplanation[];
   readonly finding: Finding | null;
 }
@@ -34,14 +38,22 @@ export function explainRule(facts: Facts, rule: Rule): Explanation {
     about.meter.beginPack();
     return explainCondition(condition, about.evaluation(rule));
   });
+  about.meter.beginPack();
+  const named = about.evaluation(rule);
   const unmet = outcome.kind === "quiet" ? `this does not hold: ${rule.when[outcome.condition]!.text}` : null;
   return {
     rule: rule.id,
     pack: rule.pack,
     summary: rule.summary,
+    status: rule.status,
     outcome: outcome.kind,
     reason: outcome.kind === "skip" ? outcome.reason : unmet,
     requires: rule.requires.map((fact) => ({ fact, present: hasFact(facts, fact) })),
+    names: [...rule.names].map(([name, { text, evaluate }]) => ({
+      name,
+      text,
+      value: shownValue({ evaluate }, named),
+    })),
     conditions,
     finding: outcome.kind === "fire" ? outcome.finding : null,
   };
@@ -50,7 +62,7 @@ export function explainRule(facts: Facts, rule: Rule): Explanation {
 function explainCondition(condition: Expression, evaluation: Evaluation): ConditionExplanation {
   const values = condition.mentions.map((mention) => ({
     text: mention.text,
-    value: mentionedValue(mention, evaluation),
+    value: shownValue(mention, evaluation),
   }));
   try {
     const result = condition.evaluate(evaluation) === true ? "holds" : "does not hold";
@@ -61,9 +73,9 @@ function explainCondition(condition: Expression, evaluation: Evaluation): Condit
   }
 }
 
-function mentionedValue(mention: Expression["mentions"][number], evaluation: Evaluation): string | null {
+function shownValue(asked: Pick<Expression, "evaluate">, evaluation: Evaluation): string | null {
   try {
-    return written(mention.evaluate(evaluation));
+    return written(asked.evaluate(evaluation));
   } catch {
     return null;
   }

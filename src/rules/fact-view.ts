@@ -22,6 +22,8 @@ export class Meter {
   static readonly STEPS_PER_RULE = 1_000_000;
   static readonly STEPS_PER_PACK = 4_000_000;
   weight = 1;
+  /** Told of each fact that is read, by the record that holds it; null where nobody wants to know. */
+  onRead: ((record: object, field: string) => void) | null = null;
   #ofRule = 0;
   #ofPack = 0;
 
@@ -61,6 +63,7 @@ export class FactRecord {
   }
 
   static read(record: FactRecord, field: string, type: FactType): unknown {
+    record.#meter.onRead?.(record.#values, field);
     const value = Object.hasOwn(record.#values, field) ? record.#values[field] : undefined;
     if (value === null || value === undefined) {
       record.#meter.charge(1);

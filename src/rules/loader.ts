@@ -1,46 +1,76 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { whereText } from "../binary/index.ts";
+import { readdirSync, statSync } from "node:fs";
+import { dirname, join, parse, resolve } from "node:path";
+import { StopcodeError, whereText } from "../binary/index.ts";
 import { type DocumentProblem, isProblems, readText, refusal } from "../document/index.ts";
 import { packKind } from "./document-kinds.ts";
 import { readPack } from "./pack.ts";
+import { shippedPacks, sourcePath } from "./pack-sources.ts";
 import type { Rule, RulePack } from "./rule.ts";
+import { signedTexts, type TextCheck } from "./signed-folder.ts";
 
-/** The packs that ship: `rules/` beside `package.json`, from the sources and from `dist/` alike. */
-export const shippedPacks: string = fileURLToPath(
-  new URL(
-    existsSync(new URL("../../package.json", import.meta.url)) ? "../../rules" : "../../../rules",
-    import.meta.url,
-  ),
-);
+/** The tests of a pack stand beside it under this name: `acme.test.yaml` for `acme.yaml`. */
+export const testsOf = (packFile: string): string => {
+  const { dir, name, ext } = parse(packFile);
+  return join(dir, `${name}.test${ext}`);
+};
 
-/** The tests of a pack stand beside it under this name. */
-export const testsOf = (packFile: string): string => packFile.replace(/\.yaml$/, ".test.yaml");
-
-/** The pack files that paths stand for: a folder for the `.yaml` files in it, in the order of their names, all else for itself. */
-export function packFiles(paths: readonly string[]): string[] {
-  const files = paths.flatMap((path) => {
+/**
+ * The pack files that sources stand for: a folder for the `.yaml` files in it, in the order of their names, all else for itself.
+ * @throws StopcodeError `rules/no-packs` for a folder without any, `rules/package` for a package that is not there
+ */
+export function packFiles(sources: readonly string[]): string[] {
+  const files = sources.flatMap((source) => {
+    const path = sourcePath(source);
     if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return [path];
-    const names = readdirSync(path).filter((name) => name.endsWith(".yaml") && !name.endsWith(".test.yaml"));
+    const names = readdirSync(path).filter((name) => /(?<!\.test)\.ya?ml$/.test(name));
+    if (names.length === 0) {
+      throw new StopcodeError("rules/no-packs", "there are no packs in this folder", {
+        where: { file: path },
+        hint: "a pack is a .yaml file in the folder itself, not further down",
+      });
+    }
     return names.sort().map((name) => join(path, name));
   });
   return [...new Set(files)];
 }
 
+/** The packs that ship are part of the program: nobody asks for their signature. */
+function textCheck(files: readonly string[], signedBy: string | undefined): TextCheck {
+  if (signedBy === undefined) return () => {};
+  const isShipped = (file: string) => resolve(dirname(file)) === resolve(shippedPacks);
+  const check = signedTexts(
+    files.filter((file) => !isShipped(file)),
+    signedBy,
+  );
+  return (file, text) => {
+    if (!isShipped(file)) check(file, text);
+  };
+}
+
 /**
  * Reads packs and says all that is wrong with them, for `rules lint`. Packs with problems are not among the `packs`.
  *
- * @throws StopcodeError `io/open` or `rules/too-large` for a file that cannot be read at all
+ * @param signedBy a file of public keys, one of which must have signed the packs
+ * @throws StopcodeError `io/open` or `rules/too-large` for a file that cannot be read at all; `rules/unsigned` or `rules/sign…` for
+ *   one that is not as it was signed
  */
-export function readPacks(paths: readonly string[] = [shippedPacks]): {
+export function readPacks(
+  sources: readonly string[] = [shippedPacks],
+  signedBy?: string,
+): {
   packs: RulePack[];
   problems: DocumentProblem[];
+  /** What every other text that comes with the packs must pass. */
+  check: TextCheck;
 } {
   const packs: RulePack[] = [];
   const problems: DocumentProblem[] = [];
-  for (const file of packFiles(paths)) {
-    const reading = readPack(file, readText(packKind, file));
+  const files = packFiles(sources);
+  const check = textCheck(files, signedBy);
+  for (const file of files) {
+    const text = readText(packKind, file);
+    check(file, text);
+    const reading = readPack(file, text);
     problems.push(...reading.problems);
     if (reading.pack === null) continue;
     const { pack, document } = reading;
@@ -50,7 +80,7 @@ export function readPacks(paths: readonly string[] = [shippedPacks]): {
     problems.push(...clashes);
     if (clashes.length === 0) packs.push(pack);
   }
-  return { packs, problems };
+  return { packs, problems, check };
 }
 
 /**
@@ -58,8 +88,8 @@ export function readPacks(paths: readonly string[] = [shippedPacks]): {
  *
  * @throws StopcodeError with the file, line and column of the first problem
  */
-export function loadPacks(paths: readonly string[] = [shippedPacks]): RulePack[] {
-  const { packs, problems } = readPacks(paths);
+export function loadPacks(sources: readonly string[] = [shippedPacks], signedBy?: string): RulePack[] {
+  const { packs, problems } = readPacks(sources, signedBy);
   if (isProblems(problems)) throw refusal(problems);
   return packs;
 }

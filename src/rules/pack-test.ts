@@ -1,46 +1,13 @@
-import { existsSync } from "node:fs";
-import { dirname, resolve } from "node:path";
-import { z } from "zod";
-import type { Facts } from "../analysis/facts.ts";
 import { StopcodeError } from "../binary/index.ts";
-import {
-  checkShape,
-  type DocumentPlace,
-  type DocumentProblem,
-  didYouMean,
-  type Path,
-  parseYaml,
-  readText,
-  type YamlDocument,
-} from "../document/index.ts";
-import { factsKind, packTestKind } from "./document-kinds.ts";
-import { partialFacts } from "./fact-types.ts";
-import { verdict } from "./finding.ts";
-import { packFiles, readPacks, shippedPacks, testsOf } from "./loader.ts";
-import { ask, Case, type Outcome } from "./matcher.ts";
-import type { Rule, RulePack } from "./rule.ts";
-
-const testCase = z
-  .strictObject({
-    name: z.string().min(1),
-    rule: z.string(),
-    /** Facts written out, as many as the case needs, or the path of a JSON file of facts, from the test's folder. */
-    facts: z.union([z.string(), z.record(z.string(), z.unknown())]),
-    expect: z.enum(["fire", "quiet", "skip"]),
-    verdict: verdict.optional(),
-    title: z.string().optional(),
-    culprit: z.string().optional(),
-    bystander: z.string().optional(),
-    advice: z.string().optional(),
-    evidence: z.array(z.string()).optional(),
-    arm: z.array(z.string()).optional(),
-    missing: z.array(z.string()).optional(),
-  })
-  .describe("one case: what a rule says to some facts");
-
-const testFile = z.strictObject({ cases: z.array(testCase).min(1).max(1000) });
-
-type TestCase = z.infer<typeof testCase>;
+import type { DocumentPlace, DocumentProblem } from "../document/index.ts";
+import { explainRule } from "./explain.ts";
+import { readPacks } from "./loader.ts";
+import { ask, Case } from "./matcher.ts";
+import { type Answer, coverageOf, type RuleCoverage } from "./pack-coverage.ts";
+import { shippedPacks } from "./pack-sources.ts";
+import type { RulePack } from "./rule.ts";
+import { type CaseReading, type ReadyCase, readCases, type TestCase } from "./test-case.ts";
+import { markedWords, wordDifference } from "./word-difference.ts";
 
 /** One thing that came out otherwise than expected. */
 export interface Difference {
@@ -53,18 +20,11 @@ export interface CaseResult {
   readonly name: string;
   readonly rule: string;
   readonly where: DocumentPlace;
+  /** Whether the rule said what the case expects. */
   readonly passed: boolean;
+  /** Why the case is known not to hold yet; null for a case that must. */
+  readonly todo: string | null;
   readonly differences: readonly Difference[];
-}
-
-export interface RuleCoverage {
-  readonly rule: string;
-  readonly status: Rule["status"];
-  readonly fires: number;
-  readonly quiet: number;
-  readonly skips: number;
-  /** What a stable rule must have and this one lacks. */
-  readonly lacks: readonly ("a firing case" | "a quiet case")[];
 }
 
 export interface PackTestResult {
@@ -75,6 +35,7 @@ export interface PackTestResult {
   readonly passed: boolean;
 }
 
+/** The document of `rules test --json`. */
 export interface PackTestRun {
   readonly packs: readonly PackTestResult[];
   /** Packs and tests that could not be read. */
@@ -86,96 +47,60 @@ export interface PackTestRun {
  * Runs the tests that stand beside packs. A pack or a test with something wrong in it fails the run, and so does a stable rule
  * that no case shows firing or no case shows quiet.
  *
- * @throws StopcodeError `io/open` when a path leads nowhere
+ * @param only runs the cases that have this in their name, written `pack/rule: name`; what rules lack is not asked then
+ * @throws StopcodeError `io/open` when a path leads nowhere; `usage/no-case` when no case has such a name
  */
-export function testPacks(paths: readonly string[] = [shippedPacks]): PackTestRun {
-  const { packs, problems } = readPacks(packFiles(paths));
+export function testPacks(
+  sources: readonly string[] = [shippedPacks],
+  { only, signedBy }: { readonly only?: string | undefined; readonly signedBy?: string | undefined } = {},
+): PackTestRun {
+  const { packs, problems, check } = readPacks(sources, signedBy);
   const found = [...problems];
-  const results = packs.map((pack) => testPack(pack, found));
+  const results = packs.map((pack) => testPack(pack, only, { problems: found, check }));
+  if (only !== undefined && found.length === 0 && results.every(({ cases }) => cases.length === 0)) {
+    throw new StopcodeError("usage/no-case", `no case has \`${only}\` in its name`, {
+      hint: "a case is looked for as `pack/rule: name`; `stopcode rules test --json` lists all",
+    });
+  }
   return { packs: results, problems: found, passed: found.length === 0 && results.every(({ passed }) => passed) };
 }
 
-function testPack(pack: RulePack, problems: DocumentProblem[]): PackTestResult {
-  const cases = readCases(pack, problems).map(({ test, facts, where }) => runCase(pack, test, facts, where));
-  const coverage = pack.rules.map((rule) => coverageOf(rule, cases));
+function testPack(pack: RulePack, only: string | undefined, reading: CaseReading): PackTestResult {
+  const wanted = ({ test }: ReadyCase) =>
+    only === undefined || `${pack.id}/${test.rule}: ${test.name}`.toLowerCase().includes(only.toLowerCase());
+  const answers = readCases(pack, reading)
+    .filter(wanted)
+    .map((ready) => answer(pack, ready));
+  const cases = answers.map(resultOf);
+  const coverage = only === undefined ? pack.rules.map((rule) => coverageOf(rule, answers)) : [];
   return {
     pack: pack.id,
     file: pack.file,
-    cases: cases.map(({ result }) => result),
+    cases,
     coverage,
-    passed: cases.every(({ result }) => result.passed) && coverage.every(({ lacks }) => lacks.length === 0),
+    passed: !cases.some(hasFailed) && coverage.every(({ lacks }) => lacks.length === 0),
   };
 }
 
-interface ReadyCase {
-  readonly test: TestCase;
-  readonly facts: Facts;
-  readonly where: DocumentPlace;
+/** A case that does not hold, and should. */
+export const hasFailed = ({ passed, todo }: CaseResult): boolean => !passed && todo === null;
+
+function answer(pack: RulePack, ready: ReadyCase): Answer {
+  const rule = pack.rules.find(({ id }) => id === ready.test.rule)!;
+  return { ...ready, rule, outcome: ask(rule, new Case(ready.facts)) };
 }
 
-function readCases(pack: RulePack, problems: DocumentProblem[]): ReadyCase[] {
-  const file = testsOf(pack.file);
-  if (!existsSync(file)) return [];
-  const parsed = parseYaml(packTestKind, file, readText(packTestKind, file));
-  if ("problems" in parsed) {
-    problems.push(...parsed.problems);
-    return [];
-  }
-  const { document } = parsed;
-  const shaped = checkShape(document, testFile);
-  if ("problems" in shaped) {
-    problems.push(...shaped.problems);
-    return [];
-  }
-  return shaped.value.cases.flatMap((test, index) => {
-    const path: Path = ["cases", index];
-    if (!pack.rules.some(({ id }) => id === test.rule)) {
-      const ids = pack.rules.map(({ id }) => id);
-      const hint = didYouMean(test.rule, ids);
-      problems.push(
-        document.problem("rules/unknown-rule", `the pack has no rule \`${test.rule}\``, [...path, "rule"], { hint }),
-      );
-      return [];
-    }
-    const facts = readFacts(document, test.facts, [...path, "facts"]);
-    if ("problems" in facts) {
-      problems.push(...facts.problems);
-      return [];
-    }
-    return [{ test, facts: facts.value as Facts, where: document.where([...path, "name"]) }];
-  });
+function resultOf(given: Answer): CaseResult {
+  const { test, where } = given;
+  const differences = compare(given);
+  const { name, rule, todo = null } = test;
+  return { name, rule, where, passed: differences.length === 0, todo, differences };
 }
 
-/** Facts of a case: nothing is required of them, but what they hold must be facts. */
-function readFacts(document: YamlDocument, source: TestCase["facts"], path: Path) {
-  if (typeof source !== "string") return checkShape(document, partialFacts, source, path);
-  const file = resolve(dirname(document.file), source);
-  try {
-    // JSON is YAML: the same reader gives the same limits and the same positions.
-    const parsed = parseYaml(factsKind, file, readText(factsKind, file));
-    return "problems" in parsed ? parsed : checkShape(parsed.document, partialFacts);
-  } catch (error) {
-    if (!(error instanceof StopcodeError)) throw error;
-    return { problems: [document.problem(error.code, `the facts in ${source}: ${error.message}`, path)] };
-  }
-}
-
-interface CaseRun {
-  readonly outcome: Outcome;
-  readonly result: CaseResult;
-}
-
-function runCase(pack: RulePack, test: TestCase, facts: Facts, where: DocumentPlace): CaseRun {
-  const rule = pack.rules.find(({ id }) => id === test.rule)!;
-  const outcome = ask(rule, new Case(facts));
-  const differences = compare(test, rule, outcome);
-  const result = { name: test.name, rule: test.rule, where, passed: differences.length === 0, differences };
-  return { outcome, result };
-}
-
-function compare(test: TestCase, rule: Rule, outcome: Outcome): Difference[] {
-  if (test.expect !== outcome.kind)
-    return [{ what: "expect", expected: test.expect, actual: outcomeText(rule, outcome) }];
+/** What of a case came out otherwise than it expects. */
+function compare(given: Answer): Difference[] {
+  const { test, outcome } = given;
+  if (test.expect !== outcome.kind) return [{ what: "expect", expected: test.expect, actual: outcomeText(given) }];
   const finding = outcome.kind === "fire" ? outcome.finding : null;
   const actual: Readonly<Record<string, string | undefined>> = {
     verdict: finding?.verdict,
@@ -195,41 +120,20 @@ function compare(test: TestCase, rule: Rule, outcome: Outcome): Difference[] {
   });
 }
 
-function outcomeText(rule: Rule, outcome: Outcome): string {
+function outcomeText({ rule, facts, outcome }: Answer): string {
   if (outcome.kind === "fire") return `fire: ${outcome.finding.title}`;
-  if (outcome.kind === "quiet") return `quiet: this does not hold: ${rule.when[outcome.condition]!.text}`;
-  return `skip: ${outcome.reason}${outcome.missing.length === 0 ? "" : `: ${outcome.missing.join(", ")}`}`;
+  if (outcome.kind === "skip")
+    return `skip: ${outcome.reason}${outcome.missing.length === 0 ? "" : `: ${outcome.missing.join(", ")}`}`;
+  const { text, values } = explainRule(facts, rule).conditions[outcome.condition]!;
+  const read = values.map((value) => `, where ${value.text} is ${value.value ?? "missing"}`);
+  return `quiet: this does not hold: ${text}${read.join("")}`;
 }
 
-function coverageOf(rule: Rule, cases: readonly CaseRun[]): RuleCoverage {
-  const own = cases.filter(({ result }) => result.rule === rule.id);
-  const count = (kind: Outcome["kind"]) => own.filter(({ outcome }) => outcome.kind === kind).length;
-  const [fires, quiet, skips] = [count("fire"), count("quiet"), count("skip")];
-  const lacks: RuleCoverage["lacks"][number][] = [];
-  if (rule.status === "stable" && fires === 0) lacks.push("a firing case");
-  if (rule.status === "stable" && quiet === 0) lacks.push("a quiet case");
-  return { rule: rule.id, status: rule.status, fires, quiet, skips, lacks };
-}
-
-/** A difference as two lines below each other, and where they part. */
+/** A difference as two lines below each other, with the words marked that only one of them has. */
 export function differenceText({ what, expected, actual }: Difference): string {
-  const wanted = expected.split("\n");
-  const got = actual.split("\n");
-  const lines = Array.from({ length: Math.max(wanted.length, got.length) }, (_, index) => {
-    const [left, right] = [wanted[index], got[index]];
-    if (left === right) return [`    ${left}`];
-    const part = parting(left ?? "", right ?? "");
-    return [
-      ...(left === undefined ? [] : [`  - ${left}`]),
-      ...(right === undefined ? [] : [`  + ${right}`]),
-      ...(left === undefined || right === undefined ? [] : [`    ${" ".repeat(part)}^`]),
-    ];
-  });
-  return [`${what}:`, ...lines.flat()].join("\n");
-}
-
-function parting(left: string, right: string): number {
-  const shorter = Math.min(left.length, right.length);
-  for (let at = 0; at < shorter; at++) if (left[at] !== right[at]) return at;
-  return shorter;
+  const words = wordDifference(expected, actual);
+  const lines = (sign: string, text: string) => text.split("\n").map((line) => `  ${sign} ${line}`);
+  return [`${what}:`, ...lines("-", markedWords("expected", words)), ...lines("+", markedWords("actual", words))].join(
+    "\n",
+  );
 }

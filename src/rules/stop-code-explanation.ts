@@ -11,7 +11,8 @@ import { catalogueEntry, codeText, shippedCatalogue } from "./catalogue.ts";
 import type { StopCodeEntry } from "./catalogue-schema.ts";
 import { type Check, checks } from "./checks.ts";
 import { packKind } from "./document-kinds.ts";
-import { loadPacks, packFiles, shippedPacks } from "./loader.ts";
+import { loadPacks, packFiles } from "./loader.ts";
+import { shippedPacks } from "./pack-sources.ts";
 import type { Rule } from "./rule.ts";
 import { parameterOf, stopCodeOf } from "./stop-code-argument.ts";
 

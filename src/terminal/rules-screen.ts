@@ -1,6 +1,6 @@
-import type { Explanation, LintResult, PackSummary, PackTestRun } from "../rules/index.ts";
-import { findingLines } from "./diagnosis-screen.ts";
-import { bold, columns, counted, dim, green, printable, red, yellow } from "./style.ts";
+import { listOf } from "../document/index.ts";
+import type { GitCommit, LintResult, NewRule, PackSummary, RecordedCase, SignedFolder } from "../rules/index.ts";
+import { bold, columns, counted, dim, green, printable, red } from "./style.ts";
 
 /** What `rules list` shows. */
 export function packsScreen(packs: readonly PackSummary[]): string {
@@ -8,12 +8,16 @@ export function packsScreen(packs: readonly PackSummary[]): string {
     .flatMap((pack) => [
       "",
       `  ${bold(pack.id)} ${pack.version} · ${pack.title} · ${counted(pack.rules.length, "rule")} · ${pack.owner}`,
+      ...(pack.commit === null ? [] : [dim(`    ${commitText(pack.commit)}`)]),
       ...columns(pack.rules.map(({ id, status, severity, summary }) => [id, status, severity, dim(summary)])).map(
         (line) => `    ${line}`,
       ),
     ])
     .join("\n");
 }
+
+const commitText = ({ id, unchanged }: GitCommit): string =>
+  `commit ${id.slice(0, 12)}${unchanged ? "" : ", and changed since or not in it"}`;
 
 /** Everything wrong with packs, each with its line. */
 export function lintScreen({ packs, problems }: LintResult): string {
@@ -25,55 +29,21 @@ export function lintScreen({ packs, problems }: LintResult): string {
   return [...sound, ...wrong].join("\n");
 }
 
-const outcomeText = {
-  fire: green("fires"),
-  quiet: dim("quiet"),
-  skip: yellow("skipped"),
-} as const;
+/** What was signed, and the key that others need to check it. */
+export function signedScreen({ folder, files, publicKey }: SignedFolder): string {
+  return [`  ${green("signed")}  ${counted(files.length, "file")} in ${folder}`, `          ${publicKey}`].join("\n");
+}
 
-const resultText = {
-  holds: green("holds"),
-  "does not hold": red("does not hold"),
-  unanswered: yellow("unanswered"),
-} as const;
-
-/** Why a rule fired, or which of its conditions did not hold. */
-export function explainScreen(explanation: Explanation): string {
-  const { rule, pack, summary, outcome, reason, requires, conditions, finding } = explanation;
+/** What was written, and what comes next. */
+export function newRuleScreen({ rule, file, tests, added }: NewRule): string {
   return [
-    "",
-    `  ${bold(`${pack}/${rule}`)} ${outcomeText[outcome]}${reason ? `: ${printable(reason)}` : ""}`,
-    `  ${dim(summary)}`,
-    "",
-    ...requires.map(({ fact, present }) => `  needs ${fact}: ${present ? green("there") : red("missing")}`),
-    ...conditions.flatMap(({ text, result, reason: why, values }) => [
-      `  ${resultText[result]}  ${text}${why ? `  ${dim(printable(why))}` : ""}`,
-      ...values.map(({ text: name, value }) => dim(`      ${name} = ${printable(value ?? "nothing")}`)),
-    ]),
-    ...(finding ? ["", ...findingLines(finding)] : []),
+    `  ${green(added ? "added" : "wrote")}  ${rule} in ${file}, its tests in ${tests}`,
+    `  ${dim("next")}   change them, then: stopcode rules lint ${file} && stopcode rules test ${file}`,
   ].join("\n");
 }
 
-/** What the tests beside the packs said. */
-export function packTestsScreen({ packs, problems, passed }: PackTestRun): string {
-  const cases = packs.flatMap((pack) => pack.cases);
-  const failed = cases.filter((each) => !each.passed);
-  return [
-    ...problems.map(
-      ({ where, message }) => `  ${red("problem")}  ${where.file}:${where.line}:${where.column}  ${message}`,
-    ),
-    ...failed.flatMap(({ name, rule, where, differences }) => [
-      `  ${red("failed")}  ${rule}: ${name}  ${dim(`${where.file}:${where.line}:${where.column}`)}`,
-      ...differences.flatMap(({ what, expected, actual }) => [
-        `      ${what}`,
-        `        expected  ${green(printable(expected))}`,
-        `        actual    ${red(printable(actual))}`,
-      ]),
-    ]),
-    ...packs
-      .flatMap((pack) => pack.coverage)
-      .filter(({ lacks }) => lacks.length > 0)
-      .map(({ rule, lacks }) => `  ${yellow("untested")}  ${rule} has not ${lacks.join(" and ")}`),
-    `  ${passed ? green("passed") : red("failed")}  ${counted(cases.length - failed.length, "case")} of ${cases.length} in ${counted(packs.length, "pack")}`,
-  ].join("\n");
+/** A case, to be put into a file of tests; or where it was put. */
+export function recordedScreen({ case: recorded, text, file }: RecordedCase): string {
+  if (file === null) return printable(listOf("cases", text).trimEnd());
+  return `  ${green("recorded")}  ${recorded.rule}: ${printable(recorded.name)} (${recorded.expect}) in ${file}`;
 }

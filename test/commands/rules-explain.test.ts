@@ -1,6 +1,6 @@
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { StopCodeExplanation } from "../../src/rules/index.ts";
-import { stopcode, stopcodeJson, temporaryFolder } from "../stopcode.ts";
+import { fixture, stopcode, stopcodeJson, temporaryFolder } from "../stopcode.ts";
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
@@ -66,5 +66,69 @@ describe("rules explain", () => {
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
     expect(stderr.startsWith(line), stderr).toBe(true);
     expect(stderr.trimEnd()).not.toContain("\n");
+  });
+});
+
+describe("rules explain, of a rule", () => {
+  const home = folder.in("crashes");
+  const packs = folder.in("acme.yaml");
+  const ofRule = (...args: string[]) => stopcode(["rules", "explain", ...args], home);
+
+  beforeAll(() => {
+    expect(stopcode(["host", "run", fixture("scenarios/null-dereference-dispatch.yaml")], home).status).toBe(0);
+    expect(stopcode(["rules", "new", "acme", "--in", packs], home).status).toBe(0);
+  });
+
+  it("shows what it asks and says, and where it is written, without a crash", () => {
+    const { status, stdout } = ofRule("windows-core/driver-bad-address");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(
+      /^ {2}windows-core\/driver-bad-address {2}stable · high · .*windows-core\.yaml:\d+\n {2}\w/m,
+    );
+    expect(stdout).toMatch(/^ {2}needs +crash\.stopCode\.code\n +modules\n {2}names +driver +=/m);
+    expect(stdout).toMatch(/^ {2}when +hex\(crash\.stopCode\.code\) in \[0x0a, 0xd1\]\n +driver != ""/m);
+    expect(stdout).toMatch(/^ {2}culprit +\{\{driver\}\} \(driver\)$/m);
+    expect(stdout).not.toContain("draft");
+    expect(ofRule("driver-bad-address").stdout).toBe(stdout);
+  });
+
+  it("shows why it fired on a crash, with the values that it read", () => {
+    const { stdout } = ofRule("driver-bad-address", "--crash", "2026");
+    expect(stdout).toMatch(/^ {2}windows-core\/driver-bad-address fires$/m);
+    expect(stdout).toMatch(/^ {2}driver +=.* "spooldrv\.sys"$/m);
+    expect(stdout).toMatch(
+      /^ {2}holds {2}hex\(crash\.stopCode\.code\) in .*\n +hex\(crash\.stopCode\.code\) = 209 \(0xd1\)$/m,
+    );
+    expect(stdout).toMatch(/^ {2}verdict +probable: spooldrv\.sys wrote/m);
+  });
+
+  it("shows which condition did not hold, and that nobody asks a draft", () => {
+    const { stdout } = ofRule("acme", "--rules", packs, "--crash", "2026");
+    expect(stdout).toMatch(/^ {2}acme\/acme is quiet: this does not hold: driver == "example\.sys"$/m);
+    expect(stdout).toContain("it is a draft: `diagnose` does not ask it");
+    expect(stdout).toMatch(/^ {2}does not hold {2}driver == "example\.sys"\n +driver = "spooldrv\.sys"$/m);
+    expect(ofRule("acme", "--rules", packs).stdout).toMatch(/^ {2}acme\/acme {2}draft · high/m);
+  });
+
+  it("prints one document with --json", () => {
+    expect(stopcodeJson(["rules", "explain", "acme", "--rules", packs, "--crash", "2026"], home)).toMatchObject({
+      rule: "acme",
+      status: "draft",
+      outcome: "quiet",
+      names: [{ name: "driver", text: "driverOnStack()", value: '"spooldrv.sys"' }],
+    });
+    expect(stopcodeJson(["rules", "explain", "driver-bad-address"], home)).toMatchObject({
+      rule: "driver-bad-address",
+      culprit: { kind: "driver", name: "{{driver}}" },
+    });
+  });
+
+  it.each([
+    ["driver-bad-adress", "did you mean `driver-bad-address`?"],
+    ["null-pointer", "there is linux-null-pointer-in-module, linux-null-pointer-below-module"],
+    ["acme/driver-bad-address", "there is windows-core/driver-bad-address"],
+    ["hallo-welt", "`stopcode rules list` shows the rules there are; --rules names packs of your own"],
+  ])("%s is no rule, and those that may be meant are named: 2", (name, hint) => {
+    expect(ofRule(name)).toEqual({ status: 2, stdout: "", stderr: `stopcode: no pack has a rule ${name} · ${hint}\n` });
   });
 });
