@@ -32,6 +32,9 @@ withPeers({ program: "ssh-keygen" }).describe("--signed-by", () => {
       ["host", "run", fixture("scenarios/null-dereference-dispatch.yaml"), "--rules", packs],
       ["diagnose", "2026", "--rules", packs],
       ["diagnose", "2026", "--rules", packs, "--explain", "one-rule"],
+      ["rules", "explain", "one-rule", "--rules", packs],
+      ["rules", "explain", "one-rule", "--rules", packs, "--crash", "2026"],
+      ["rules", "record", "2026", "--rules", packs, "--rule", "one-rule"],
     ].map((words) => [...words, "--signed-by", `${key}.pub`]);
     for (const words of commands) {
       const { status, stdout } = stopcode(words, home);
