@@ -10,7 +10,9 @@ import {
 import type { Facts, TrackedUser } from "../facts.ts";
 import { placeOf } from "./function-names.ts";
 import type { Kernel } from "./kernel.ts";
+import { kernelExport } from "./kernel-exports.ts";
 import type { Modules } from "./modules.ts";
+import { poolTrackingFact } from "./pool-tracking.ts";
 
 const MOST_ENTRIES = 65_536;
 const SPECIAL_POOL_BIT = 1 << KERNEL_CHECKS.indexOf("special-pool");
@@ -20,7 +22,7 @@ const ENOUGH_COVERAGE = 95;
 /** What the kernel's armed checks recorded before it stopped; null for a kernel that has none. */
 export function checkFacts(kernel: Kernel, modules: Modules): Facts["checks"] | null {
   const { memory } = kernel;
-  const at = recordsAddress(modules);
+  const at = kernelExport(modules, CHECK_RECORDS_EXPORT);
   const bytes = at === null ? null : memory.read(at, checkRecords.size);
   if (!bytes) return null;
   const records = checkRecords.read(bytes);
@@ -39,6 +41,7 @@ export function checkFacts(kernel: Kernel, modules: Modules): Facts["checks"] | 
       records.armedMask & SPECIAL_POOL_BIT
         ? specialPoolFact(Number(records.specialEligible), Number(records.specialGiven))
         : null,
+    poolTracking: poolTrackingFact(kernel, modules),
   };
 }
 
@@ -46,17 +49,6 @@ export function checkFacts(kernel: Kernel, modules: Modules): Facts["checks"] | 
 function specialPoolFact(eligible: number, given: number) {
   const coverage = eligible === 0 ? 100 : Math.floor((given / eligible) * 1000) / 10;
   return { eligible, given, coverage, isEnough: coverage >= ENOUGH_COVERAGE };
-}
-
-function recordsAddress(modules: Modules): bigint | null {
-  for (const module of modules.all.slice(0, 2)) {
-    const found = modules
-      .image(module)
-      ?.exports()
-      .find((one) => one.name === CHECK_RECORDS_EXPORT);
-    if (found) return module.base + BigInt(found.rva);
-  }
-  return null;
 }
 
 /** The entries grouped by the module their caller lies in; who holds most comes first, in a module and among them. */

@@ -14,5 +14,6 @@ export * from "./loader-entry.ts";
 export * from "./nt-list.ts";
 export { openWindowsDump } from "./open.ts";
 export * from "./pool-header.ts";
+export * from "./pool-tracking.ts";
 export * from "./triage-layouts.ts";
 export * from "./user-shared-data.ts";

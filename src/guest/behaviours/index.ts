@@ -10,6 +10,7 @@ import { pageableTable } from "./pageable-table.ts";
 import { poolChurn } from "./pool-churn.ts";
 import { poolOverrun } from "./pool-overrun.ts";
 import { poolUnderrun } from "./pool-underrun.ts";
+import { unloadLeak } from "./unload-leak.ts";
 import { useAfterFree } from "./use-after-free.ts";
 
 const name = z
@@ -71,6 +72,11 @@ export const driver = z.discriminatedUnion("behaviour", [
   }),
   z.strictObject({
     name,
+    behaviour: z.literal(unloadLeak.name).meta({ description: unloadLeak.summary }),
+    options: unloadLeak.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
     behaviour: z.literal(useAfterFree.name).meta({ description: useAfterFree.summary }),
     options: useAfterFree.options.prefault({}),
   }),
@@ -101,6 +107,8 @@ export function driverFile(choice: DriverChoice): DriverFile {
       return { name: choice.name, program: poolOverrun.program(choice.options) };
     case "pool-underrun":
       return { name: choice.name, program: poolUnderrun.program(choice.options) };
+    case "unload-leak":
+      return { name: choice.name, program: unloadLeak.program(choice.options) };
     case "use-after-free":
       return { name: choice.name, program: useAfterFree.program(choice.options) };
   }

@@ -1,6 +1,12 @@
 import type { Random } from "../../binary/index.ts";
 import { PAGE_SIZE } from "../../binary/index.ts";
-import { systemTime as ksystemTime, USER_SHARED_DATA_ADDRESS, userSharedData } from "../../dumpfile/index.ts";
+import {
+  type KernelCheck,
+  systemTime as ksystemTime,
+  POOL_TRACKING_EXPORT,
+  USER_SHARED_DATA_ADDRESS,
+  userSharedData,
+} from "../../dumpfile/index.ts";
 import type { GuestPhysicalMemory, Partition } from "../../hypervisor/index.ts";
 import type { ArmedKernelCheck } from "../checks/armed-checks.ts";
 import { CheckRecords } from "../checks/check-records.ts";
@@ -17,6 +23,7 @@ import { PAGE_KIND } from "../memory/page-table-entry.ts";
 import { PageTables } from "../memory/page-tables.ts";
 import { PageableMemory } from "../memory/pageable-memory.ts";
 import { Pool, poolTag } from "../memory/pool.ts";
+import { PoolTracking, poolTrackingPages } from "../memory/pool-tracking.ts";
 import { SpecialPool, specialPoolTableBytes } from "../memory/special-pool.ts";
 import { SystemPtes } from "../memory/system-ptes.ts";
 import type { CrashDumpStack } from "../storage/crash-dump-stack.ts";
@@ -32,6 +39,7 @@ import { hal, ntoskrnl } from "./ntoskrnl.ts";
 import { ProcessTable } from "./process-table.ts";
 import { startProcessor } from "./processor-block.ts";
 import { fillSharedData, fillVariables } from "./system-variables.ts";
+import { WorkQueue } from "./work-queue.ts";
 
 /** What a kernel is started with. */
 export interface KernelOptions {
@@ -81,6 +89,8 @@ export class Kernel {
   readonly pagedPool: Pool;
   /** Null unless it is armed. */
   readonly specialPool: SpecialPool | null;
+  /** Null unless it is armed. */
+  readonly poolTracking: PoolTracking | null;
   readonly systemPtes: SystemPtes;
   readonly pageable: PageableMemory;
   readonly pageFile: PageFileDevice | null;
@@ -94,6 +104,7 @@ export class Kernel {
   readonly processors: readonly Processor[];
   readonly dispatcher: Dispatcher;
   readonly stacks: KernelStacks;
+  readonly work: WorkQueue;
   /** Address of the DUMP_HEADER64 that is kept ready. */
   readonly dumpHeader: bigint;
 
@@ -155,9 +166,9 @@ export class Kernel {
       this.systemPtes,
       allocatePages,
     );
-    this.specialPool = options.armed.some(({ check }) => check === "special-pool")
-      ? this.#specialPool(allocatePages)
-      : null;
+    const isArmed = (wanted: KernelCheck) => options.armed.some(({ check }) => check === wanted);
+    this.specialPool = isArmed("special-pool") ? this.#specialPool(allocatePages) : null;
+    this.poolTracking = isArmed("pool-tracking") ? this.#poolTracking() : null;
     this.modules = new ModuleList(this);
     this.devices = new DeviceStacks(this);
     this.power = new PowerRequests(this);
@@ -165,6 +176,7 @@ export class Kernel {
     this.processors = this.processes.startProcessors(partition.processors);
     this.dispatcher = new Dispatcher(this.clock, this.memory, this.processors);
     this.stacks = new KernelStacks(this.pageable, this.clock, this.memory);
+    this.work = new WorkQueue(this);
     for (const image of this.images.loaded) this.modules.add(image);
     fillVariables(this);
     fillSharedData(this);
@@ -270,6 +282,12 @@ export class Kernel {
       this.tables,
       this.frames,
     );
+  }
+
+  #poolTracking(): PoolTracking {
+    const pages = poolTrackingPages(this.physical.pages);
+    const table = this.nonPagedPool.allocatePages(pages);
+    return new PoolTracking({ variable: this.variable(POOL_TRACKING_EXPORT), table, pages }, this.memory);
   }
 
   #pool(kind: "nonpaged" | "paged", start: bigint, descriptor: string): Pool {

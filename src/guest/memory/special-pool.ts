@@ -159,6 +159,13 @@ export class SpecialPool {
     });
   }
 
+  /** The tag of the block in the page of an address; null where none is. */
+  tagOf(address: bigint): number | null {
+    const page = address & ~0xfffn;
+    if (!this.hasBlock(page)) return null;
+    return this.#memory.processor.readU32(page + BigInt(specialPoolHeader.fields.poolTag.offset));
+  }
+
   /** The page of an address of this pool holds a block. */
   hasBlock(address: bigint): boolean {
     return this.#tables.translate(address) !== null;
