@@ -294,6 +294,18 @@ export const facts = z.strictObject({
       ),
       /** Null where it was not armed. */
       specialPool: maybe(specialPoolFact),
+      /** Null where it was not armed. */
+      forcedIrql: maybe(
+        z.strictObject({
+          /** Times that a checked driver raised IRQL, and pages of pageable memory that were taken away at these. */
+          raises: z.number(),
+          pages: z.number(),
+          pageableStart: hexText,
+          pageableEnd: hexText,
+          /** By processor: where it was last raised there. */
+          raisedAt: z.array(hexText),
+        }),
+      ),
       /** Null where it was not armed. `missed`: blocks that it had no room for. */
       poolTracking: maybe(z.strictObject({ tracked: z.number(), missed: z.number(), users: z.array(poolUser) })),
     }),

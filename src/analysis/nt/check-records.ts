@@ -8,6 +8,7 @@ import {
   KERNEL_CHECKS,
 } from "../../dumpfile/index.ts";
 import type { Facts, TrackedUser } from "../facts.ts";
+import { forcedIrqlFact } from "./forced-irql.ts";
 import { placeOf } from "./function-names.ts";
 import type { Kernel } from "./kernel.ts";
 import { kernelExport } from "./kernel-exports.ts";
@@ -41,6 +42,7 @@ export function checkFacts(kernel: Kernel, modules: Modules): Facts["checks"] | 
       records.armedMask & SPECIAL_POOL_BIT
         ? specialPoolFact(Number(records.specialEligible), Number(records.specialGiven))
         : null,
+    forcedIrql: forcedIrqlFact(kernel, modules),
     poolTracking: poolTrackingFact(kernel, modules),
   };
 }

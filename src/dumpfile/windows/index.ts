@@ -6,6 +6,7 @@ export { contextRegisters } from "./context-registers.ts";
 export * from "./debugger-data.ts";
 export * from "./dump-header.ts";
 export * from "./exception-record.ts";
+export * from "./forced-irql.ts";
 export { windowsFullDump } from "./full-writer.ts";
 export { readHeader as readWindowsHeader } from "./header-reader.ts";
 export * from "./io-objects.ts";

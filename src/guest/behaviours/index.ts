@@ -6,7 +6,9 @@ import { leakSystemPtes } from "./leak-system-ptes.ts";
 import { lostPowerIrp } from "./lost-power-irp.ts";
 import { mapAndUnmap } from "./map-and-unmap.ts";
 import { nullDereference } from "./null-dereference.ts";
+import { pageableAtDispatch } from "./pageable-at-dispatch.ts";
 import { pageableTable } from "./pageable-table.ts";
+import { pendingAtUnload } from "./pending-at-unload.ts";
 import { poolChurn } from "./pool-churn.ts";
 import { poolOverrun } from "./pool-overrun.ts";
 import { poolUnderrun } from "./pool-underrun.ts";
@@ -52,8 +54,18 @@ export const driver = z.discriminatedUnion("behaviour", [
   }),
   z.strictObject({
     name,
+    behaviour: z.literal(pageableAtDispatch.name).meta({ description: pageableAtDispatch.summary }),
+    options: pageableAtDispatch.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
     behaviour: z.literal(pageableTable.name).meta({ description: pageableTable.summary }),
     options: pageableTable.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(pendingAtUnload.name).meta({ description: pendingAtUnload.summary }),
+    options: pendingAtUnload.options.prefault({}),
   }),
   z.strictObject({
     name,
@@ -99,8 +111,12 @@ export function driverFile(choice: DriverChoice): DriverFile {
       return { name: choice.name, program: nullDereference.program(choice.options) };
     case "map-and-unmap":
       return { name: choice.name, program: mapAndUnmap.program(choice.options) };
+    case "pageable-at-dispatch":
+      return { name: choice.name, program: pageableAtDispatch.program(choice.options) };
     case "pageable-table":
       return { name: choice.name, program: pageableTable.program(choice.options) };
+    case "pending-at-unload":
+      return { name: choice.name, program: pendingAtUnload.program(choice.options) };
     case "pool-churn":
       return { name: choice.name, program: poolChurn.program(choice.options) };
     case "pool-overrun":

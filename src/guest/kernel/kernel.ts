@@ -10,6 +10,7 @@ import {
 import type { GuestPhysicalMemory, Partition } from "../../hypervisor/index.ts";
 import type { ArmedKernelCheck } from "../checks/armed-checks.ts";
 import { CheckRecords } from "../checks/check-records.ts";
+import { ForcedIrql } from "../checks/forced-irql.ts";
 import { DeviceStacks } from "../drivers/device-stacks.ts";
 import { PowerRequests } from "../drivers/power-requests.ts";
 import { GuestStopped, publishRegisters } from "../faults/bug-check.ts";
@@ -36,6 +37,7 @@ import { fillDebuggerBlock } from "./debugger-block.ts";
 import { DUMP_HEADER_PAGES, prepareDumpHeader } from "./dump-header.ts";
 import { ModuleList } from "./module-list.ts";
 import { hal, ntoskrnl } from "./ntoskrnl.ts";
+import { PendingCalls } from "./pending-calls.ts";
 import { ProcessTable } from "./process-table.ts";
 import { startProcessor } from "./processor-block.ts";
 import { fillSharedData, fillVariables } from "./system-variables.ts";
@@ -93,6 +95,8 @@ export class Kernel {
   readonly poolTracking: PoolTracking | null;
   readonly systemPtes: SystemPtes;
   readonly pageable: PageableMemory;
+  /** Null unless it is armed. */
+  readonly forcedIrql: ForcedIrql | null;
   readonly pageFile: PageFileDevice | null;
   /** What writes a dump of this kernel by itself; null before its drivers are loaded, and where none is wanted. */
   crashDump: CrashDumpStack | null = null;
@@ -105,6 +109,7 @@ export class Kernel {
   readonly dispatcher: Dispatcher;
   readonly stacks: KernelStacks;
   readonly work: WorkQueue;
+  readonly pending: PendingCalls;
   /** Address of the DUMP_HEADER64 that is kept ready. */
   readonly dumpHeader: bigint;
 
@@ -168,6 +173,7 @@ export class Kernel {
     );
     const isArmed = (wanted: KernelCheck) => options.armed.some(({ check }) => check === wanted);
     this.specialPool = isArmed("special-pool") ? this.#specialPool(allocatePages) : null;
+    this.forcedIrql = isArmed("force-irql") ? new ForcedIrql(this) : null;
     this.poolTracking = isArmed("pool-tracking") ? this.#poolTracking() : null;
     this.modules = new ModuleList(this);
     this.devices = new DeviceStacks(this);
@@ -177,6 +183,7 @@ export class Kernel {
     this.dispatcher = new Dispatcher(this.clock, this.memory, this.processors);
     this.stacks = new KernelStacks(this.pageable, this.clock, this.memory);
     this.work = new WorkQueue(this);
+    this.pending = new PendingCalls(this);
     for (const image of this.images.loaded) this.modules.add(image);
     fillVariables(this);
     fillSharedData(this);

@@ -1,6 +1,8 @@
 import {
   checkRecords,
   debuggerData64,
+  FORCED_IRQL_EXPORT,
+  forcedIrql,
   listEntry64,
   POOL_TRACKING_EXPORT,
   poolTracking,
@@ -171,6 +173,12 @@ const interrupts = [
   ),
 ];
 
+const deferred = [
+  declare("KeSetTimer", { saves: ["rbx", "rsi"], locals: 0x20 }),
+  declare("KeCancelTimer", { saves: ["rbx"], locals: 0x10 }),
+  declare("ExQueueWorkItem", { saves: ["rbx", "rsi"], locals: 0x30 }),
+];
+
 const power = [
   declare("IoAttachDeviceToDeviceStack", { saves: ["rbx", "rsi"], locals: 0x20 }),
   declare(
@@ -274,15 +282,25 @@ const data = [
   variable("PopIrpThreadList", listEntry64.size),
   variable(records, checkRecords.size),
   variable(POOL_TRACKING_EXPORT, poolTracking.size),
+  variable(FORCED_IRQL_EXPORT, forcedIrql.size),
   variable("ExWorkerQueue", listEntry64.size),
+  variable("KiTimerListHead", listEntry64.size),
+  variable("KiDpcListHead", listEntry64.size),
 ];
 
 /** The kernel's image: what of Windows' kernel is modelled, with the names that Microsoft's public symbols have. */
 export const ntoskrnl: ImageDeclaration = {
   name: "ntoskrnl.exe",
-  functions: [...threads, ...memory, ...unloading, ...faults, ...interrupts, ...power, ...system],
+  functions: [...threads, ...memory, ...unloading, ...faults, ...interrupts, ...deferred, ...power, ...system],
   data,
-  exportedData: [records, POOL_TRACKING_EXPORT, "PsInitialSystemProcess", "KeNumberProcessors", "NtBuildLab"],
+  exportedData: [
+    records,
+    POOL_TRACKING_EXPORT,
+    FORCED_IRQL_EXPORT,
+    "PsInitialSystemProcess",
+    "KeNumberProcessors",
+    "NtBuildLab",
+  ],
 };
 
 export const hal: ImageDeclaration = {

@@ -10,6 +10,7 @@ import { DISPATCH_LEVEL } from "../threads/processor.ts";
 import type { Thread } from "../threads/thread.ts";
 import { TICKS_PER_SECOND } from "../threads/virtual-clock.ts";
 import type { Routine } from "../threads/wait.ts";
+import { DeferredServices } from "./deferred-services.ts";
 import type { Kernel } from "./kernel.ts";
 import { PoolServices } from "./pool-services.ts";
 import { PowerServices } from "./power-services.ts";
@@ -38,12 +39,15 @@ export class Services {
   readonly #functions = new Map<string, KernelFunction>();
 
   readonly pools: PoolServices;
+  /** Of work that comes later. */
+  readonly deferred: DeferredServices;
   /** Of devices and their power. */
   readonly power: PowerServices;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
     this.pools = new PoolServices(kernel);
+    this.deferred = new DeferredServices(kernel);
     this.power = new PowerServices(kernel, this);
   }
 
@@ -235,7 +239,10 @@ export class Services {
 
   /** Raises the IRQL of the thread's processor and tells what it was. */
   kfRaiseIrql(thread: Thread, irql: number): number {
-    return thread.call(this.#nt("KfRaiseIrql"), [BigInt(irql)], () => this.#setIrql(thread, irql));
+    return thread.call(this.#nt("KfRaiseIrql"), [BigInt(irql)], () => {
+      this.#kernel.forcedIrql?.raising(thread, irql);
+      return this.#setIrql(thread, irql);
+    });
   }
 
   /** Back to the IRQL that was in force before it was raised. */
