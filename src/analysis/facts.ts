@@ -122,6 +122,17 @@ export const trackedUser = z.strictObject({
   ),
 });
 
+/** A block of pool that was tracked. */
+export const trackedBlock = z.strictObject({
+  address: hexText,
+  bytes: z.number(),
+  /** Four letters. */
+  tag: z.string(),
+  /** Where it was asked for. */
+  caller: hexText,
+  function: maybe(z.string()),
+});
+
 /** A driver whose pool was tracked, and what it had not freed. */
 export const poolUser = z.strictObject({
   module: z.string(),
@@ -129,17 +140,7 @@ export const poolUser = z.strictObject({
   held: z.number(),
   bytes: z.number(),
   /** Some of them. */
-  blocks: z.array(
-    z.strictObject({
-      address: hexText,
-      bytes: z.number(),
-      /** Four letters. */
-      tag: z.string(),
-      /** Where it was asked for. */
-      caller: hexText,
-      function: maybe(z.string()),
-    }),
-  ),
+  blocks: z.array(trackedBlock),
 });
 
 /** Something in a hypervisor's state that contradicts the page tables or the maps it was made from. */
@@ -307,7 +308,15 @@ export const facts = z.strictObject({
         }),
       ),
       /** Null where it was not armed. `missed`: blocks that it had no room for. */
-      poolTracking: maybe(z.strictObject({ tracked: z.number(), missed: z.number(), users: z.array(poolUser) })),
+      poolTracking: maybe(
+        z.strictObject({
+          tracked: z.number(),
+          missed: z.number(),
+          users: z.array(poolUser),
+          /** The block that the stop code's second parameter names, and who asked for it. */
+          stopped: maybe(trackedBlock.extend({ module: z.string() })),
+        }),
+      ),
     }),
   ),
   /** Of a dump of a whole machine whose hypervisor failed. */

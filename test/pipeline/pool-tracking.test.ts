@@ -63,3 +63,25 @@ describe("a driver that writes past its blocks and frees them", () => {
     },
   );
 });
+
+describe("blocks that are freed wrongly, or never", () => {
+  it.each([
+    ["double-free", "pool-freed-twice", "driver-damaged-special-block", "lanmodem.sys"],
+    ["wrong-tag-free", "pool-freed-with-wrong-tag", "driver-frees-with-wrong-tag", "lanmodem.sys"],
+    ["pool-leak", "nonpaged-pool-used-up", "nonpaged-pool-held", "eventlog.sys"],
+  ])("%s: suspected without the checks of pool, identified with them", (name, before, after, culprit) => {
+    const { report } = run(name);
+    expect(report.unexpected).toEqual([]);
+    const [first, second] = report.boots;
+    expect(first!.findings).toMatchObject([{ rule: before, verdict: "suspect" }]);
+    expect(second!.armed).toContainEqual({ check: "pool-tracking", target: null });
+    expect(second!.findings[0]).toMatchObject({ rule: after, verdict: "identified", culprit: { name: culprit } });
+  });
+});
+
+it("6.6/11: special pool that begins blocks at their page's start, for a tag, stops a write before a block at once", () => {
+  const { report } = run("pool-underrun-tag");
+  expect(report.unexpected).toEqual([]);
+  expect(report.boots[0]!.findings).toMatchObject([{ rule: "driver-past-its-block", verdict: "identified" }]);
+  expect(report.boots[0]!.findings[0]!.title).toContain("before the start");
+});

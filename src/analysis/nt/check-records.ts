@@ -6,6 +6,7 @@ import {
   checkEntry,
   checkRecords,
   KERNEL_CHECKS,
+  type KernelCheck,
 } from "../../dumpfile/index.ts";
 import type { Facts, TrackedUser } from "../facts.ts";
 import { forcedIrqlFact } from "./forced-irql.ts";
@@ -16,7 +17,8 @@ import type { Modules } from "./modules.ts";
 import { poolTrackingFact } from "./pool-tracking.ts";
 
 const MOST_ENTRIES = 65_536;
-const SPECIAL_POOL_BIT = 1 << KERNEL_CHECKS.indexOf("special-pool");
+const bitOf = (check: KernelCheck) => 1 << KERNEL_CHECKS.indexOf(check);
+const SPECIAL_POOL_BITS = bitOf("special-pool") | bitOf("special-pool-start");
 /** Per cent of the blocks, below which Driver Verifier's documentation has special pool called insufficient. */
 const ENOUGH_COVERAGE = 95;
 
@@ -39,7 +41,7 @@ export function checkFacts(kernel: Kernel, modules: Modules): Facts["checks"] | 
       users: entries ? usersOf(entries, count, modules) : [],
     },
     specialPool:
-      records.armedMask & SPECIAL_POOL_BIT
+      records.armedMask & SPECIAL_POOL_BITS
         ? specialPoolFact(Number(records.specialEligible), Number(records.specialGiven))
         : null,
     forcedIrql: forcedIrqlFact(kernel, modules),

@@ -13,7 +13,10 @@ const MOST_BLOCKS = 8;
 /** In the place of an address, of an entry that is used no more. */
 const USED_BEFORE = 1n;
 
-/** The blocks that pool tracking knows of and that are not freed, by the driver that asked for them; null where it was not armed. */
+/**
+ * The blocks that pool tracking knows of and that are not freed, by the driver that asked for them, and the one that the stop code is about;
+ * null where it was not armed.
+ */
 export function poolTrackingFact(kernel: Kernel, modules: Modules) {
   const at = kernelExport(modules, POOL_TRACKING_EXPORT);
   const bytes = at === null ? null : kernel.memory.read(at, poolTracking.size);
@@ -21,29 +24,47 @@ export function poolTrackingFact(kernel: Kernel, modules: Modules) {
   const { entries, capacity, tracked, missed } = poolTracking.read(bytes);
   if (entries === 0n) return null;
   const table = kernel.memory.read(entries, Math.min(capacity, MOST_ENTRIES) * poolEntry.size);
-  return { tracked: Number(tracked), missed: Number(missed), users: table === null ? [] : usersOf(table, modules) };
+  const held = table === null ? [] : heldBlocks(table);
+  const about = held.find(({ block }) => block === kernel.stopCode?.parameters[1]);
+  return {
+    tracked: Number(tracked),
+    missed: Number(missed),
+    users: usersOf(held, modules),
+    stopped: about ? { module: ownerOf(about, modules), ...blockFact(about, modules) } : null,
+  };
+}
+
+type Entry = ReturnType<typeof poolEntry.read>;
+
+function heldBlocks(table: Uint8Array): Entry[] {
+  const held: Entry[] = [];
+  for (let at = 0; at < table.length; at += poolEntry.size) {
+    const entry = poolEntry.read(table, at);
+    if (entry.block > USED_BEFORE) held.push(entry);
+  }
+  return held;
 }
 
 /** Who holds most blocks comes first. */
-function usersOf(table: Uint8Array, modules: Modules): PoolUser[] {
+function usersOf(held: readonly Entry[], modules: Modules): PoolUser[] {
   const users = new Map<string, PoolUser>();
-  for (let at = 0; at < table.length; at += poolEntry.size) {
-    const entry = poolEntry.read(table, at);
-    if (entry.block <= USED_BEFORE) continue;
-    const place = placeOf(entry.caller, modules);
-    const module = place.module ?? hex(entry.caller);
+  for (const entry of held) {
+    const module = ownerOf(entry, modules);
     const user = users.get(module) ?? { module, held: 0, bytes: 0, blocks: [] };
     users.set(module, user);
     user.held++;
     user.bytes += Number(entry.bytes);
-    if (user.blocks.length === MOST_BLOCKS) continue;
-    user.blocks.push({
-      address: hex(entry.block),
-      bytes: Number(entry.bytes),
-      tag: letters(BigInt(entry.poolTag)) ?? hex(entry.poolTag),
-      caller: hex(entry.caller),
-      function: place.function,
-    });
+    if (user.blocks.length < MOST_BLOCKS) user.blocks.push(blockFact(entry, modules));
   }
   return [...users.values()].sort((a, b) => b.held - a.held);
 }
+
+const ownerOf = ({ caller }: Entry, modules: Modules): string => modules.at(caller)?.name ?? hex(caller);
+
+const blockFact = ({ block, bytes, poolTag, caller }: Entry, modules: Modules): PoolUser["blocks"][number] => ({
+  address: hex(block),
+  bytes: Number(bytes),
+  tag: letters(BigInt(poolTag)) ?? hex(poolTag),
+  caller: hex(caller),
+  function: placeOf(caller, modules).function,
+});

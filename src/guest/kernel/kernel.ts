@@ -19,7 +19,7 @@ import type { SectionAccess } from "../image/image-declaration.ts";
 import { Images, type LoadedImage } from "../image/loaded-image.ts";
 import { type AddressLayout, drawAddressLayout } from "../memory/address-layout.ts";
 import { KernelMemory } from "../memory/kernel-memory.ts";
-import { PageFrames, pageFrame } from "../memory/page-frames.ts";
+import { OutOfPageFrames, PageFrames, pageFrame } from "../memory/page-frames.ts";
 import { PAGE_KIND } from "../memory/page-table-entry.ts";
 import { PageTables } from "../memory/page-tables.ts";
 import { PageableMemory } from "../memory/pageable-memory.ts";
@@ -172,7 +172,8 @@ export class Kernel {
       allocatePages,
     );
     const isArmed = (wanted: KernelCheck) => options.armed.some(({ check }) => check === wanted);
-    this.specialPool = isArmed("special-pool") ? this.#specialPool(allocatePages) : null;
+    const atStart = isArmed("special-pool-start");
+    this.specialPool = isArmed("special-pool") || atStart ? this.#specialPool(allocatePages, atStart) : null;
     this.forcedIrql = isArmed("force-irql") ? new ForcedIrql(this) : null;
     this.poolTracking = isArmed("pool-tracking") ? this.#poolTracking() : null;
     this.modules = new ModuleList(this);
@@ -251,6 +252,8 @@ export class Kernel {
   /** A block of nonpaged pool for the kernel itself, zeroed. After boot, the function that runs has to be one that calls ExAllocatePoolWithTag. */
   allocate(bytes: number, tag: string): bigint {
     const address = watchingOwnPool(this, () => this.nonPagedPool.allocate(bytes, poolTag(tag)));
+    if (address === 0n)
+      throw new OutOfPageFrames(`nonpaged pool is used up, and the kernel needs ${bytes} bytes of it`);
     this.memory.processor.write(address, new Uint8Array(bytes));
     return address;
   }
@@ -276,7 +279,7 @@ export class Kernel {
     this.clock.after(CLOCK_INTERVAL_SECONDS * TICKS_PER_SECOND, () => this.#clockInterrupt());
   }
 
-  #specialPool(allocatePages: (bytes: number) => bigint): SpecialPool {
+  #specialPool(allocatePages: (bytes: number) => bigint, atStart: boolean): SpecialPool {
     const physicalPages = this.physical.pages;
     return new SpecialPool(
       {
@@ -284,6 +287,7 @@ export class Kernel {
         queue: this.variable("MiSpecialPool"),
         table: allocatePages(specialPoolTableBytes(physicalPages)),
         physicalPages,
+        atStart,
       },
       this.memory,
       this.tables,

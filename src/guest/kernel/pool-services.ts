@@ -1,5 +1,7 @@
+import { PAGE_SIZE } from "../../binary/index.ts";
 import { poolTrailer } from "../../dumpfile/index.ts";
 import { isCheckedFor } from "../checks/armed-checks.ts";
+import { SpecialPoolScope } from "../checks/special-pool-scope.ts";
 import { watchingPools } from "../faults/pool-stop.ts";
 import type { KernelFunction, LoadedImage } from "../image/loaded-image.ts";
 import { type PoolKind, poolTag } from "../memory/pool.ts";
@@ -17,11 +19,13 @@ interface PoolRequest {
 /** ExAllocatePoolWithTag and ExFreePoolWithTag, with what the armed checks of pool do at each call. */
 export class PoolServices {
   readonly #kernel: Kernel;
+  readonly #specialScope: SpecialPoolScope;
   readonly #allocateFunction: KernelFunction;
   readonly #freeFunction: KernelFunction;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
+    this.#specialScope = new SpecialPoolScope(kernel.checks.armed);
     this.#allocateFunction = kernel.images.find("nt!ExAllocatePoolWithTag");
     this.#freeFunction = kernel.images.find("nt!ExFreePoolWithTag");
   }
@@ -82,11 +86,11 @@ export class PoolServices {
     return this.#trackedBlock(special, request, caller);
   }
 
-  /** 0 where the driver that asks is not to be checked, or special pool is used up. */
+  /** 0 where the block is not to be checked, or special pool is used up. */
   #specialBlock(driver: LoadedImage, { bytes, tag }: PoolRequest): bigint {
     const { specialPool, checks } = this.#kernel;
     if (specialPool === null || !specialPool.fits(bytes)) return 0n;
-    if (!isCheckedFor(checks.armed, "special-pool", driver.name)) return 0n;
+    if (!this.#specialScope.covers(driver.name, tag, bytes)) return 0n;
     const block = specialPool.allocate(bytes, tag);
     checks.allocatedSpecially(block !== 0n);
     return block;
@@ -94,9 +98,12 @@ export class PoolServices {
 
   #trackedBlock(special: bigint, request: PoolRequest, caller: bigint): bigint {
     const { poolTracking, checks } = this.#kernel;
-    const block = special || this.#ordinaryBlock({ ...request, bytes: request.bytes + poolTrailer.size });
+    const { bytes } = request;
+    // A trailer that would take a page of its own is left out.
+    const guarded = special === 0n && pagesFor(bytes + poolTrailer.size) === pagesFor(bytes);
+    const block = special || this.#ordinaryBlock(guarded ? { ...request, bytes: bytes + poolTrailer.size } : request);
     if (block === 0n) return 0n;
-    poolTracking!.record({ block, bytes: request.bytes, poolTag: request.tag, caller, guarded: special === 0n });
+    poolTracking!.record({ block, bytes, poolTag: request.tag, caller, guarded });
     checks.written++;
     return block;
   }
@@ -113,6 +120,8 @@ export class PoolServices {
     checks.written++;
   }
 }
+
+const pagesFor = (bytes: number): number => Math.ceil(bytes / PAGE_SIZE);
 
 function requireTag(address: bigint, allocated: number | null, freed: number): void {
   if (allocated !== null && allocated !== freed) throw new PoolDamage({ kind: "wrong tag", address, allocated, freed });

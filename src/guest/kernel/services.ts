@@ -73,13 +73,14 @@ export class Services {
     this.pools.free(thread, address, tag);
   }
 
-  /** An MDL for a buffer, without its frames. */
+  /** An MDL for a buffer, without its frames; 0 when the pool is full. */
   ioAllocateMdl(thread: Thread, buffer: bigint, bytes: number): bigint {
     return thread.call(this.#nt("IoAllocateMdl"), [buffer, BigInt(bytes)], () => {
       const byteOffset = Number(buffer & 0xfffn);
       const pages = Math.ceil((byteOffset + bytes) / PAGE_SIZE);
       const size = memoryDescriptorList.size + pages * 8;
       const mdl = this.pools.allocateOwn(thread, "nonpaged", size, "Mdl ");
+      if (mdl === 0n) return mdl;
       this.#kernel.memory.put(memoryDescriptorList, mdl, {
         next: 0n,
         size,

@@ -85,11 +85,10 @@ const partition = z.strictObject({
     .array(
       z.strictObject({
         check: z.enum(KERNEL_CHECKS),
-        target: z
-          .string()
-          .nullable()
-          .default(null)
-          .meta({ description: "The driver it is for, such as leakdrv.sys; left out, all" }),
+        target: z.string().nullable().default(null).meta({
+          description:
+            "What it is for: a driver (leakdrv.sys); for special pool also a tag (tag:Leak) or sizes in bytes (size:193-208); left out, all",
+        }),
       }),
     )
     .default([])
