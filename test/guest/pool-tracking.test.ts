@@ -177,6 +177,7 @@ describe("the table of tracked blocks", () => {
     table!.forget(blocks[1]!);
     expect(blocks.map((block) => table!.find(block)?.caller ?? null)).toEqual([blocks[0], null, blocks[2]]);
     expect(table!.heldFrom(blocks[0]!, blocks[2]! + 1n)).toBe(2);
+    expect(table!.heldFrom(blocks[0]!, blocks[2]!)).toBe(1);
     table!.record({ block: blocks[1]!, bytes: 9, poolTag: TAG, caller: 0n, guarded: false });
     expect(table!.find(blocks[1]!)?.bytes).toBe(9);
   });

@@ -237,6 +237,22 @@ describe("special pool with blocks at the start of their pages", () => {
     expect(header).toMatchObject({ bytes: 208, poolTag: poolTag("Rcrd") });
   });
 
+  it("faults before a block as its start that was passed, and as a block that is gone when it is freed", () => {
+    const memoryBytes = 16 * 2 ** 20;
+    const options = { name: "lab", memoryBytes, processors: 1, engine: "shadow" } as const;
+    const kernel = new Kernel({
+      partition: new Hypervisor({ memoryBytes }).createPartition(options),
+      ...{ boot: 1, random: new Random(5), systemPtes: 1024, startedAt: 0n, armed: START, pageFile: null },
+    });
+    const block = kernel.specialPool!.allocate(64, TAG);
+    const [system, driver] = [kernel.nt.base + 0x1000n, 0xffff_f80f_0000_1000n];
+    const codes = () => [system, driver].map((rip) => specialPoolStopCode(kernel, block - 1n, rip));
+    expect(codes()).toEqual([0xcd, 0xd6]);
+    expect(specialPoolStopCode(kernel, block + 4096n, driver)).toBe(0xd5);
+    kernel.specialPool!.free(block);
+    expect(codes()).toEqual([0xcc, 0xd5]);
+  });
+
   it("6.6/11: finds a write past the end of a block at its free: 0xC1 with 0x24", async () => {
     const freed = overrun(1).replace("at: 1 s", "at: 1 s, frees: true");
     const { event } = await armedStop(freed, START);
