@@ -225,7 +225,7 @@ describe("special pool, armed", () => {
 });
 
 describe("special pool with blocks at the start of their pages", () => {
-  const START = [{ check: "special-pool-start", target: null }];
+  const START = [{ check: "special-pool-start", target: null }] as const;
 
   it("6.6/11: a driver that writes one byte before its block stops with 0xD6, at the write", async () => {
     const { event, view } = await armedStop(underrun(1), START);
