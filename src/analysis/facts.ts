@@ -122,6 +122,27 @@ export const trackedUser = z.strictObject({
   ),
 });
 
+/** A block of pool that was tracked. */
+export const trackedBlock = z.strictObject({
+  address: hexText,
+  bytes: z.number(),
+  /** Four letters. */
+  tag: z.string(),
+  /** Where it was asked for. */
+  caller: hexText,
+  function: maybe(z.string()),
+});
+
+/** A driver whose pool was tracked, and what it had not freed. */
+export const poolUser = z.strictObject({
+  module: z.string(),
+  /** Blocks. */
+  held: z.number(),
+  bytes: z.number(),
+  /** Some of them. */
+  blocks: z.array(trackedBlock),
+});
+
 /** Something in a hypervisor's state that contradicts the page tables or the maps it was made from. */
 export const corruptionFact = z.strictObject({
   kind: z.enum([
@@ -244,6 +265,22 @@ export const facts = z.strictObject({
     z.array(z.strictObject({ index: z.number(), registers: z.record(z.string(), hexText), source: z.string() })),
   ),
   log: maybe(z.strictObject({ records: z.array(logRecord), complete: z.boolean() })),
+  /** What is in the kernel's pool, where its blocks' headers can be read. */
+  pool: maybe(
+    z.strictObject({
+      nonPaged: maybe(
+        z.strictObject({
+          /** Pages it may take. */
+          pages: z.number(),
+          used: z.number(),
+          /** Of those used, taken by blocks of a page or more, which have no tag. */
+          whole: z.number(),
+          /** What holds most first. */
+          tags: z.array(z.strictObject({ tag: z.string(), blocks: z.number(), bytes: z.number() })),
+        }),
+      ),
+    }),
+  ),
   /** What the guest's checks recorded before it stopped. */
   checks: maybe(
     z.strictObject({
@@ -258,6 +295,28 @@ export const facts = z.strictObject({
       ),
       /** Null where it was not armed. */
       specialPool: maybe(specialPoolFact),
+      /** Null where it was not armed. */
+      forcedIrql: maybe(
+        z.strictObject({
+          /** Times that a checked driver raised IRQL, and pages of pageable memory that were taken away at these. */
+          raises: z.number(),
+          pages: z.number(),
+          pageableStart: hexText,
+          pageableEnd: hexText,
+          /** By processor: where it was last raised there. */
+          raisedAt: z.array(hexText),
+        }),
+      ),
+      /** Null where it was not armed. `missed`: blocks that it had no room for. */
+      poolTracking: maybe(
+        z.strictObject({
+          tracked: z.number(),
+          missed: z.number(),
+          users: z.array(poolUser),
+          /** The block that the stop code's second parameter names, and who asked for it. */
+          stopped: maybe(trackedBlock.extend({ module: z.string() })),
+        }),
+      ),
     }),
   ),
   /** Of a dump of a whole machine whose hypervisor failed. */
@@ -271,4 +330,5 @@ export type ModuleFact = z.infer<typeof moduleFact>;
 export type ProcessFact = z.infer<typeof processFact>;
 export type LogRecord = z.infer<typeof logRecord>;
 export type TrackedUser = z.infer<typeof trackedUser>;
+export type PoolUser = z.infer<typeof poolUser>;
 export type Corruption = z.infer<typeof corruptionFact>;

@@ -21,6 +21,21 @@ const verifier = (what: string) => (driver: string | null) =>
 const registryDword = (name: string, value: number) => () =>
   `reg add "${MEMORY_MANAGEMENT}" /v ${name} /t REG_DWORD /d ${value}, then restart`;
 
+/** Bytes that Windows counts to a block's size. */
+const POOL_HEADER_BYTES = 16;
+
+/** The registry's value for a target that is no driver: `tag:Rcrd`, or `size:193-208`. Windows has one name for both. Null for a driver. */
+function poolTagSetting(target: string): string | null {
+  const tag = /^tag:(.{1,4})$/.exec(target)?.[1];
+  const most = /^size:\d+-(\d+)$/.exec(target)?.[1];
+  if (tag !== undefined) return registryDword("PoolTag", Buffer.from(tag.padEnd(4)).readUInt32LE())();
+  return most === undefined ? null : registryDword("PoolTag", Number(most) + POOL_HEADER_BYTES)();
+}
+
+/** Special pool for a driver, for all, or for what a tag or a size says. */
+const specialPool = (target: string | null): string =>
+  (target === null ? null : poolTagSetting(target)) ?? verifier("/flags 0x1")(target);
+
 export const checks: Readonly<Record<string, Check>> = {
   "pte-tracking": {
     summary: "saves who reserved each run of system PTEs, so that exhaustion ends in 0xD8 with a name",
@@ -43,8 +58,15 @@ export const checks: Readonly<Record<string, Check>> = {
   "special-pool": {
     summary: "gives each pool block of a driver its own page: an overrun or a use after free stops at once",
     appliedBy: "guest",
-    how: verifier("/flags 0x1"),
-    source: "Driver Verifier options, bit 0",
+    how: specialPool,
+    source: "Driver Verifier options, bit 0; GFlags, Special Pool",
+  },
+  "special-pool-start": {
+    summary:
+      "special pool with blocks at the start of their pages: a write before a block stops at once, one past its end when it is freed",
+    appliedBy: "guest",
+    how: (target) => `reg add "${MEMORY_MANAGEMENT}" /v PoolTagOverruns /t REG_DWORD /d 0, and ${specialPool(target)}`,
+    source: "GFlags, Detecting Overruns and Underruns (Verify Start)",
   },
   "force-irql": {
     summary: "pages out a driver's pageable memory whenever it raises IRQL, so that a wrong touch fails at once",

@@ -91,3 +91,16 @@ export function viewOf(host: EmulatedHost, partition = "subject") {
 }
 
 export type View = ReturnType<typeof viewOf>;
+
+/** A start with checks armed, up to its stop. */
+export async function stopUnder(
+  arm: readonly { check: string; target: string | null }[],
+  rest: string,
+  options: { duration?: string } = {},
+) {
+  const host = new EmulatedHost(labScenario(rest, options));
+  await host.restart("subject", { arm });
+  const event = await untilItStops(host);
+  if (event.kind !== "crashed") throw new Error("the guest did not stop");
+  return { host, event, view: viewOf(host) };
+}

@@ -224,6 +224,63 @@ describe("special pool, armed", () => {
   });
 });
 
+describe("special pool with blocks at the start of their pages", () => {
+  const START = [{ check: "special-pool-start", target: null }] as const;
+
+  it("6.6/11: a driver that writes one byte before its block stops with 0xD6, at the write", async () => {
+    const { event, view } = await armedStop(underrun(1), START);
+    expect(event.stopCode).toBe(0xd6);
+    const [touched, access, instruction] = event.parameters;
+    expect([touched & 0xfffn, access]).toEqual([0xfffn, 1n]);
+    expect(holderOf(view, instruction)).toBe("wrapper.sys");
+    const header = specialPoolHeader.read(view.memory.read(touched + 1n + 4080n, specialPoolHeader.size));
+    expect(header).toMatchObject({ bytes: 208, poolTag: poolTag("Rcrd") });
+  });
+
+  it("faults before a block as its start that was passed, and as a block that is gone when it is freed", () => {
+    const memoryBytes = 16 * 2 ** 20;
+    const options = { name: "lab", memoryBytes, processors: 1, engine: "shadow" } as const;
+    const kernel = new Kernel({
+      partition: new Hypervisor({ memoryBytes }).createPartition(options),
+      ...{ boot: 1, random: new Random(5), systemPtes: 1024, startedAt: 0n, armed: START, pageFile: null },
+    });
+    const block = kernel.specialPool!.allocate(64, TAG);
+    const [system, driver] = [kernel.nt.base + 0x1000n, 0xffff_f80f_0000_1000n];
+    const codes = () => [system, driver].map((rip) => specialPoolStopCode(kernel, block - 1n, rip));
+    expect(codes()).toEqual([0xcd, 0xd6]);
+    expect(specialPoolStopCode(kernel, block + 4096n, driver)).toBe(0xd5);
+    kernel.specialPool!.free(block);
+    expect(codes()).toEqual([0xcc, 0xd5]);
+  });
+
+  it("6.6/11: finds a write past the end of a block at its free: 0xC1 with 0x24", async () => {
+    const freed = overrun(1).replace("at: 1 s", "at: 1 s, frees: true");
+    const { event } = await armedStop(freed, START);
+    const [block, damage, , kind] = event.parameters;
+    expect([event.stopCode, block & 0xfffn, damage - block, kind]).toEqual([0xc1, 0n, 208n, 0x24n]);
+  });
+
+  it.each([
+    ["a tag", "tag:Rcrd"],
+    ["a range of sizes", "size:201-208"],
+    ["a driver", "wrapper.sys"],
+  ])("may be for %s", async (_, target) => {
+    const { event, view } = await armedStop(underrun(1), [{ check: "special-pool-start", target }]);
+    expect([event.stopCode, event.parameters[0] & 0xfffn]).toEqual([0xd6, 0xfffn]);
+    const { eligible, given } = coverageOf(view);
+    expect([given, eligible < 150]).toEqual([eligible, true]);
+  });
+
+  it.each(["tag:Rcrx", "size:209-4000", "size:0-207"])("is for no block that %s does not say", async (target) => {
+    const stopped = `${underrun(24).replace("at: 1 s", "at: 60 s")}
+  - { name: badge.sys, behaviour: null-dereference, options: { at: 1 s } }`;
+    const { event, view } = await armedStop(stopped, [{ check: "special-pool", target }]);
+    expect(event.stopCode).toBe(0x50);
+    const all = await armedStop(stopped, FOR_ALL);
+    expect(coverageOf(view).eligible).toBeLessThan(coverageOf(all.view).eligible);
+  });
+});
+
 describe("without special pool", () => {
   it.each([
     ["an overrun", overrun(24), [0x19]],

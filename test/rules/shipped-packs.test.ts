@@ -70,6 +70,9 @@ describe("the packs that ship", () => {
 
   it("ask for checks whose switch is written as a command or a setting", () => {
     expect(checks["special-pool"]!.how("x.sys")).toBe("verifier /flags 0x1 /driver x.sys");
+    expect(checks["special-pool"]!.how("tag:Fred")).toContain(`/v PoolTag /t REG_DWORD /d ${0x64657246},`);
+    expect(checks["special-pool"]!.how("size:193-208")).toContain("/v PoolTag /t REG_DWORD /d 224,");
+    expect(checks["special-pool-start"]!.how("x.sys")).toContain("/v PoolTagOverruns /t REG_DWORD /d 0,");
     expect(checks["force-irql"]!.how(null)).toBe("verifier /flags 0x2 /all");
     expect(checks["driver-verifier"]!.how(null)).toBe("verifier /standard /all");
     expect(checks["pool-tracking"]!.how("x.sys")).toBe("verifier /flags 0x8 /driver x.sys");

@@ -36,7 +36,9 @@ const entries = [
   { code: 0x9f, ...power, checks: ["driver-verifier", "pte-misuse"] },
   { code: 0xab, parameters: ["current IRQL", "IRQL allowed or not", "tag of the block", "status of the session"] },
   { code: 0xc1, name: "SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION", ...pool },
-  ...[0xc5, 0xcc, 0xcd, 0xd1, 0xd5, 0xd6, 0xd8, 0x124, 0x133, 0x1c8, 0x20001].map((code) => ({ code })),
+  ...[0xc2, 0xc4, 0xc5, 0xc7, 0xcc, 0xcd, 0xce, 0xd1, 0xd5, 0xd6, 0xd8, 0x124, 0x133, 0x1c8, 0x20001].map((code) => ({
+    code,
+  })),
   { code: 0x1000007e, name: "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED_M", summary: "the marked one" },
 ];
 
@@ -187,7 +189,11 @@ describe("the rules of the shipped packs that ask for a stop code", () => {
   const asking = (code: string) => explain(code).rules.map(({ pack, id }) => `${pack}/${id}`);
 
   it("are found, also for the marked variant and in lists", () => {
-    expect(asking("0xd1")).toEqual(["windows-core/driver-bad-address", "windows-core/bad-address-in-windows"]);
+    expect(asking("0xd1")).toEqual([
+      "windows-core/driver-bad-address",
+      "windows-core/bad-address-in-windows",
+      "windows-core/driver-pageable-at-raised-irql",
+    ]);
     expect(asking("0xa")).toEqual(asking("0xd1"));
     expect(asking("0x7e")).toEqual(["windows-core/driver-unhandled-exception"]);
     expect(asking("0x1000007e")).toEqual(asking("0x7e"));

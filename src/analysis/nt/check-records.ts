@@ -6,21 +6,26 @@ import {
   checkEntry,
   checkRecords,
   KERNEL_CHECKS,
+  type KernelCheck,
 } from "../../dumpfile/index.ts";
 import type { Facts, TrackedUser } from "../facts.ts";
+import { forcedIrqlFact } from "./forced-irql.ts";
 import { placeOf } from "./function-names.ts";
 import type { Kernel } from "./kernel.ts";
+import { kernelExport } from "./kernel-exports.ts";
 import type { Modules } from "./modules.ts";
+import { poolTrackingFact } from "./pool-tracking.ts";
 
 const MOST_ENTRIES = 65_536;
-const SPECIAL_POOL_BIT = 1 << KERNEL_CHECKS.indexOf("special-pool");
+const bitOf = (check: KernelCheck) => 1 << KERNEL_CHECKS.indexOf(check);
+const SPECIAL_POOL_BITS = bitOf("special-pool") | bitOf("special-pool-start");
 /** Per cent of the blocks, below which Driver Verifier's documentation has special pool called insufficient. */
 const ENOUGH_COVERAGE = 95;
 
 /** What the kernel's armed checks recorded before it stopped; null for a kernel that has none. */
 export function checkFacts(kernel: Kernel, modules: Modules): Facts["checks"] | null {
   const { memory } = kernel;
-  const at = recordsAddress(modules);
+  const at = kernelExport(modules, CHECK_RECORDS_EXPORT);
   const bytes = at === null ? null : memory.read(at, checkRecords.size);
   if (!bytes) return null;
   const records = checkRecords.read(bytes);
@@ -36,9 +41,11 @@ export function checkFacts(kernel: Kernel, modules: Modules): Facts["checks"] | 
       users: entries ? usersOf(entries, count, modules) : [],
     },
     specialPool:
-      records.armedMask & SPECIAL_POOL_BIT
+      records.armedMask & SPECIAL_POOL_BITS
         ? specialPoolFact(Number(records.specialEligible), Number(records.specialGiven))
         : null,
+    forcedIrql: forcedIrqlFact(kernel, modules),
+    poolTracking: poolTrackingFact(kernel, modules),
   };
 }
 
@@ -46,17 +53,6 @@ export function checkFacts(kernel: Kernel, modules: Modules): Facts["checks"] | 
 function specialPoolFact(eligible: number, given: number) {
   const coverage = eligible === 0 ? 100 : Math.floor((given / eligible) * 1000) / 10;
   return { eligible, given, coverage, isEnough: coverage >= ENOUGH_COVERAGE };
-}
-
-function recordsAddress(modules: Modules): bigint | null {
-  for (const module of modules.all.slice(0, 2)) {
-    const found = modules
-      .image(module)
-      ?.exports()
-      .find((one) => one.name === CHECK_RECORDS_EXPORT);
-    if (found) return module.base + BigInt(found.rva);
-  }
-  return null;
 }
 
 /** The entries grouped by the module their caller lies in; who holds most comes first, in a module and among them. */

@@ -35,7 +35,7 @@ function accessName(code: number, value: bigint): string | null {
 }
 
 /** Text that a tag or a name carries in the value's own bytes, lowest first; null when it is not printable. */
-function letters(value: bigint): string | null {
+export function letters(value: bigint): string | null {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64LE(value);
   const text = bytes.toString("latin1").replace(/\0+$/, "");

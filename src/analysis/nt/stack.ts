@@ -65,8 +65,9 @@ function caller(walk: Walk, current: FrameRegisters, first: boolean): Caller | n
   const unwound = module && image && unwind(current, image, module.base, memory);
   // The outermost frame returns to nowhere, the one of a system call to user space.
   if (unwound && (unwound.rip === 0n || (unwound.interrupted && !isKernelAddress(unwound.rip)))) return null;
-  if (unwound && isOutwards(walk, current, unwound)) return { registers: unwound, via: "unwind" };
-  const entered = first ? atFunctionEntry(walk, current) : null;
+  if (unwound && (isOutwards(walk, current, unwound) || isCalledNowhere(walk, unwound)))
+    return { registers: unwound, via: "unwind" };
+  const entered = first || (module === null && current.interrupted) ? atFunctionEntry(walk, current) : null;
   return entered ?? byEpilog(walk, current) ?? scan(walk, current, first);
 }
 
@@ -75,6 +76,13 @@ function isOutwards(walk: Walk, from: FrameRegisters, to: FrameRegisters): boole
   const stack = stackPointer(to);
   if (stack % 8n !== 0n || walk.modules.at(to.rip) === null) return false;
   return to.interrupted ? isKernelAddress(stack) : stack > stackPointer(from) && stack <= walk.end;
+}
+
+/** A trap at an address where no module is, with a return address on top of the stack: the call was to code that is gone. */
+function isCalledNowhere(walk: Walk, { rip, interrupted, general }: FrameRegisters): boolean {
+  const stack = general[RSP] ?? 0n;
+  if (!interrupted || !isKernelAddress(rip) || !isKernelAddress(stack) || stack % 16n !== 8n) return false;
+  return walk.modules.at(rip) === null && returnAddressAt(walk, stack) === "scan after call";
 }
 
 /**

@@ -53,6 +53,7 @@ const MEANINGS: ReadonlyMap<number, Four> = new Map<number, Four>([
   [0xc4, ["what the driver verifier caught", "depends on parameter 1", "depends on parameter 1", "depends on parameter 1"]],
   [0xc5, AT_LEVEL],
   [0xc6, [TOUCHED, ACCESS, "mode: 0 kernel, 1 user", UNUSED]],
+  [0xc7, ["what was wrong with a timer or DPC", "depends on parameter 1", "first address of the memory examined", "last address of the memory examined"]],
   [0xcb, ["lock tracking structure, or the caller in the driver", ["caller of the caller, or 0", "code"], "MDL with the locked pages", "pages locked"]],
   [0xcc, SPECIAL_POOL],
   [0xcd, SPECIAL_POOL],
@@ -64,6 +65,7 @@ const MEANINGS: ReadonlyMap<number, Four> = new Map<number, Four>([
   [0xd6, SPECIAL_POOL],
   [0xd8, [["driver that holds most system PTEs, 0 when unknown", "driver name"], "PTEs it holds", "system PTEs free", "system PTEs in total"]],
   [0xda, ["what is wrong with the mapping", "depends on parameter 1", "depends on parameter 1", "depends on parameter 1"]],
+  [0xe4, ["what was wrong with a work item", "work item", "depends on parameter 1", "depends on parameter 1"]],
   [0xea, ["thread that is stuck", "watchdog", ["driver it is stuck in", "driver name"], "times this was seen"]],
   [0xef, [["process that died", "process"], "0: the process ended, 1: its last thread ended", UNUSED, UNUSED]],
   [0xf4, ["kind of object: 3 process, 6 thread", ["the object that ended", "process"], ["name of the process's image", "text"], ["what the kernel says about it", "text"]]],
@@ -187,6 +189,14 @@ const SUBCODES: ReadonlyMap<number, ReadonlyMap<number, Subcode>> = new Map([
     [0x78, says("pages unlocked above DISPATCH_LEVEL", IRQL_NOW, "MDL", UNUSED)],
     [0x7c, says("pages unlocked that were never locked", "MDL", "its flags", UNUSED)],
     [0xb8, says("MDL freed whose pages are still mapped", "MDL", "its flags", UNUSED)],
+  ])],
+  [0xc7, new Map([
+    [0x00, says("a timer lies in memory that is given back", "timer", "first address of the memory", "last address of the memory")],
+    [0x01, says("a DPC lies in memory that is given back", "DPC", "first address of the memory", "last address of the memory")],
+    [0x02, says("routine of a DPC lies in memory that is given back", ["routine", "code"], "first address of the memory", "last address of the memory")],
+  ])],
+  [0xe4, new Map([
+    [0x00, says("memory given back with a work item that waits", "work item", "first address of the memory", "last address of the memory")],
   ])],
   [0xda, new Map([
     [0x01, says("mapping freed twice", "tracking structure", "MDL", "the other tracking structure")],

@@ -10,6 +10,7 @@ import { placeOf } from "./function-names.ts";
 import { ImageFiles } from "./image-files.ts";
 import { type Kernel, openKernel } from "./kernel.ts";
 import { loadedModules, Modules, type UnloadedModule, unloadedModules } from "./modules.ts";
+import { nonPagedPool } from "./pool-usage.ts";
 import { processAt, processList, processOfThread, threadId } from "./processes.ts";
 import { crashedProcessor, type Processor, processors, stackPointerOf, threadStack } from "./processors.ts";
 import { fileTimeText, releaseName, spanSeconds } from "./release.ts";
@@ -62,6 +63,7 @@ export function windowsFacts(dump: Dump, options: WindowsOptions = {}): Facts {
     unloadedModules: unloaded.map(({ name, start, end }) => ({ name, start: hex(start), end: hex(end) })),
     processes: kernel.triage ? null : processList(kernel),
     processors: processorFacts(kernel, all),
+    pool: { nonPaged: nonPagedPool(kernel) },
     checks: checkFacts(kernel, modules),
   };
 }

@@ -8,7 +8,14 @@ export const CHECK_RECORDS_SIGNATURE = 0x524b4843;
 export const CHECK_RECORDS_VERSION = 2;
 
 /** Checks that a guest kernel can be started with, in the order of their bits in `armedMask`. */
-export const KERNEL_CHECKS = ["pte-tracking", "special-pool"] as const;
+export const KERNEL_CHECKS = [
+  "pte-tracking",
+  "special-pool",
+  "pool-tracking",
+  "unload-checks",
+  "force-irql",
+  "special-pool-start",
+] as const;
 
 export type KernelCheck = (typeof KERNEL_CHECKS)[number];
 

@@ -1,16 +1,22 @@
 import { z } from "zod";
 import type { DriverFile } from "../drivers/driver.ts";
+import { doubleFree } from "./double-free.ts";
 import { endlessDpc } from "./endless-dpc.ts";
 import { idlePowerDown } from "./idle-power-down.ts";
 import { leakSystemPtes } from "./leak-system-ptes.ts";
 import { lostPowerIrp } from "./lost-power-irp.ts";
 import { mapAndUnmap } from "./map-and-unmap.ts";
 import { nullDereference } from "./null-dereference.ts";
+import { pageableAtDispatch } from "./pageable-at-dispatch.ts";
 import { pageableTable } from "./pageable-table.ts";
+import { pendingAtUnload } from "./pending-at-unload.ts";
 import { poolChurn } from "./pool-churn.ts";
+import { poolLeak } from "./pool-leak.ts";
 import { poolOverrun } from "./pool-overrun.ts";
 import { poolUnderrun } from "./pool-underrun.ts";
+import { unloadLeak } from "./unload-leak.ts";
 import { useAfterFree } from "./use-after-free.ts";
+import { wrongTagFree } from "./wrong-tag-free.ts";
 
 const name = z
   .string()
@@ -19,6 +25,11 @@ const name = z
 
 /** A driver in a scenario: its name, how it behaves, and that behaviour's options. */
 export const driver = z.discriminatedUnion("behaviour", [
+  z.strictObject({
+    name,
+    behaviour: z.literal(doubleFree.name).meta({ description: doubleFree.summary }),
+    options: doubleFree.options.prefault({}),
+  }),
   z.strictObject({
     name,
     behaviour: z.literal(endlessDpc.name).meta({ description: endlessDpc.summary }),
@@ -51,13 +62,28 @@ export const driver = z.discriminatedUnion("behaviour", [
   }),
   z.strictObject({
     name,
+    behaviour: z.literal(pageableAtDispatch.name).meta({ description: pageableAtDispatch.summary }),
+    options: pageableAtDispatch.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
     behaviour: z.literal(pageableTable.name).meta({ description: pageableTable.summary }),
     options: pageableTable.options.prefault({}),
   }),
   z.strictObject({
     name,
+    behaviour: z.literal(pendingAtUnload.name).meta({ description: pendingAtUnload.summary }),
+    options: pendingAtUnload.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
     behaviour: z.literal(poolChurn.name).meta({ description: poolChurn.summary }),
     options: poolChurn.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(poolLeak.name).meta({ description: poolLeak.summary }),
+    options: poolLeak.options.prefault({}),
   }),
   z.strictObject({
     name,
@@ -71,8 +97,18 @@ export const driver = z.discriminatedUnion("behaviour", [
   }),
   z.strictObject({
     name,
+    behaviour: z.literal(unloadLeak.name).meta({ description: unloadLeak.summary }),
+    options: unloadLeak.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
     behaviour: z.literal(useAfterFree.name).meta({ description: useAfterFree.summary }),
     options: useAfterFree.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(wrongTagFree.name).meta({ description: wrongTagFree.summary }),
+    options: wrongTagFree.options.prefault({}),
   }),
 ]);
 
@@ -81,6 +117,8 @@ export type DriverChoice = z.output<typeof driver>;
 /** The driver that a scenario's entry asks for. */
 export function driverFile(choice: DriverChoice): DriverFile {
   switch (choice.behaviour) {
+    case "double-free":
+      return { name: choice.name, program: doubleFree.program(choice.options) };
     case "endless-dpc":
       return { name: choice.name, program: endlessDpc.program(choice.options) };
     case "idle-power-down":
@@ -93,15 +131,25 @@ export function driverFile(choice: DriverChoice): DriverFile {
       return { name: choice.name, program: nullDereference.program(choice.options) };
     case "map-and-unmap":
       return { name: choice.name, program: mapAndUnmap.program(choice.options) };
+    case "pageable-at-dispatch":
+      return { name: choice.name, program: pageableAtDispatch.program(choice.options) };
     case "pageable-table":
       return { name: choice.name, program: pageableTable.program(choice.options) };
+    case "pending-at-unload":
+      return { name: choice.name, program: pendingAtUnload.program(choice.options) };
     case "pool-churn":
       return { name: choice.name, program: poolChurn.program(choice.options) };
+    case "pool-leak":
+      return { name: choice.name, program: poolLeak.program(choice.options) };
     case "pool-overrun":
       return { name: choice.name, program: poolOverrun.program(choice.options) };
     case "pool-underrun":
       return { name: choice.name, program: poolUnderrun.program(choice.options) };
+    case "unload-leak":
+      return { name: choice.name, program: unloadLeak.program(choice.options) };
     case "use-after-free":
       return { name: choice.name, program: useAfterFree.program(choice.options) };
+    case "wrong-tag-free":
+      return { name: choice.name, program: wrongTagFree.program(choice.options) };
   }
 }

@@ -33,6 +33,7 @@ export const mapAndUnmap = behaviour({
         for (;;) {
           yield* services.keDelayExecutionThread(thread, random.between(0.5, 1.5) / rate);
           const mdl = services.ioAllocateMdl(thread, buffer, pages * 4096);
+          if (mdl === 0n) continue;
           services.mmBuildMdlForNonPagedPool(thread, mdl);
           const mapped = yield* thread.callWaiting(own("BeginTransfer"), [mdl], function* () {
             const address = services.mmMapLockedPagesSpecifyCache(thread, mdl);

@@ -48,7 +48,7 @@ export const poolChurn = behaviour({
             services.keLowerIrql(thread, irql);
             return address;
           });
-          kept.push(block);
+          if (block !== 0n) kept.push(block);
           const oldest = kept.length > outstanding ? kept.shift() : undefined;
           if (oldest !== undefined)
             thread.call(own("RetireRecord"), [oldest], () => services.exFreePoolWithTag(thread, oldest));

@@ -15,18 +15,21 @@ export const poolOverrun = behaviour({
       .meta({ description: "Buffers allocated, and records when it has all of them" }),
     bytes: z.int().min(1).max(2000).default(16).meta({ description: "Bytes it writes past the end of a block" }),
     buffers: z.int().min(1).max(1000).default(24),
+    frees: z.boolean().default(false).meta({ description: "It frees a buffer when its record has come" }),
     ...poolBuffer,
   }),
-  program: ({ at, rate, bytes, buffers, size, tag }) => ({
+  program: ({ at, rate, bytes, buffers, frees, size, tag }) => ({
     functions: [
       declare("AllocateBuffer", { saves: ["rbx"], locals: 0x20 }, call("nt!ExAllocatePoolWithTag")),
       declare("ReceiveRecord", { saves: ["rbx", "rdi"], locals: 0x30 }, fill("CopyRecord")),
+      declare("ReleaseBuffer", { saves: ["rbx"], locals: 0x10 }, call("nt!ExFreePoolWithTag")),
       declare(
         "WorkerRoutine",
         { saves: ["rbx", "rsi", "rdi"], locals: 0x40 },
         call("nt!KeDelayExecutionThread"),
         call("AllocateBuffer"),
         call("ReceiveRecord"),
+        call("ReleaseBuffer"),
       ),
     ],
     worker: {
@@ -46,6 +49,9 @@ export const poolOverrun = behaviour({
           thread.call(own("ReceiveRecord"), [buffer, BigInt(length)], () =>
             services.fill(thread, "CopyRecord", buffer, length, RECORD_BYTE),
           );
+          if (!frees) continue;
+          thread.call(own("ReleaseBuffer"), [buffer], () => services.exFreePoolWithTag(thread, buffer));
+          kept.splice(next % kept.length, 1);
         }
       },
     },

@@ -1,4 +1,4 @@
-import { deviceObject, driverObject, IO_TYPE, POWER_FUNCTION } from "../../dumpfile/index.ts";
+import { deviceObject, driverObject, IO_TYPE, POWER_FUNCTION, unicodeString64 } from "../../dumpfile/index.ts";
 import type { KernelFunction, LoadedImage } from "../image/loaded-image.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Thread } from "../threads/thread.ts";
@@ -71,6 +71,22 @@ export class DeviceStacks {
     });
     memory.processor.writeU64(list, device);
     return device;
+  }
+
+  /** Strikes off what an image has; tells its devices, and the blocks of its DRIVER_OBJECT. */
+  forget(image: LoadedImage): { readonly devices: readonly bigint[]; readonly driver: readonly bigint[] } {
+    const { processor } = this.#kernel.memory;
+    const object = this.driverOf(image);
+    this.#drivers.delete(image);
+    this.#dispatch.delete(object);
+    const devices: bigint[] = [];
+    const { driverName, deviceObject: first } = driverObject.fields;
+    for (let device = processor.readU64(object + at(first)); device !== 0n; ) {
+      devices.push(device);
+      device = processor.readU64(device + at(deviceObject.fields.nextDevice));
+    }
+    const name = processor.readU64(object + at(driverName) + at(unicodeString64.fields.buffer));
+    return { devices, driver: [name, object] };
   }
 
   /** Puts a device on top of the stack that `target` is in. */

@@ -26,6 +26,12 @@ export interface DriverProgram {
     readonly function: string;
     readonly body: (driver: Driver, thread: Thread, device: bigint, request: bigint) => void;
   };
+  /** It is unloaded when its worker has ended: what its DriverUnload does, and after how many seconds it is loaded again. */
+  readonly unload?: {
+    readonly function: string;
+    readonly body: (driver: Driver, thread: Thread) => void;
+    readonly again: number;
+  };
   /** The routine of its worker thread, whose function is called `worker`. */
   readonly worker: { readonly function: string; readonly routine: (driver: Driver, thread: Thread) => Routine };
 }

@@ -8,7 +8,8 @@ import { CrashDumpStack } from "../storage/crash-dump-stack.ts";
 import type { Thread } from "../threads/thread.ts";
 import type { Routine } from "../threads/wait.ts";
 import { mountBootDevice } from "./boot-device.ts";
-import { type DriverFile, type DriverProgram, driverFor } from "./driver.ts";
+import { type Driver, type DriverFile, type DriverProgram, driverFor } from "./driver.ts";
+import { DriverUnloads } from "./unloading.ts";
 
 /** Drivers of the system itself: they are there, and do nothing that would matter here. */
 const SYSTEM_DRIVERS = [
@@ -53,9 +54,15 @@ export function* loadDrivers(
   if (storage.adapterDriver === null) modules.add(images.load(idleImage(ADAPTER_DRIVER)));
   const dumpPort = images.load(idleImage(DUMP_PORT_DRIVER));
   modules.add(dumpPort);
+  const load = (own: Thread, file: DriverFile, times: number) => {
+    const chance = new Random(seed, `driver ${file.name}${times === 0 ? "" : `, load ${times + 1}`}`);
+    loadDriver(kernel, services, own, file, chance, (driver) => unloads?.request(file, driver, times + 1));
+  };
+  const unloading = files.filter(({ program }) => program.unload !== undefined);
+  const unloads = unloading.length === 0 ? null : new DriverUnloads(kernel, services, unloading, load);
   for (const file of files) {
     yield { kind: "compute", seconds: kernel.random.between(0.02, 0.06) };
-    loadDriver(kernel, services, thread, file, seed);
+    load(thread, file, 0);
   }
   yield* mountBootDevice(kernel, services, thread);
   if (storage.selfDump && pageFile !== null)
@@ -83,12 +90,20 @@ function copyForDump(
   return images.loaded.find((image) => image.name === name)!;
 }
 
-function loadDriver(kernel: Kernel, services: Services, thread: Thread, file: DriverFile, seed: number): void {
+/** @param ended is told when the driver's worker has ended, where that has it unloaded */
+function loadDriver(
+  kernel: Kernel,
+  services: Services,
+  thread: Thread,
+  file: DriverFile,
+  chance: Random,
+  ended: (driver: Driver) => void,
+): void {
   const { program } = file;
   const image = kernel.images.load(driverImage(file.name, program));
   kernel.modules.add(image);
   kernel.print(`driver ${file.name} loaded at 0x${image.base.toString(16)}`);
-  const driver = driverFor(file.name, image, services, new Random(seed, `driver ${file.name}`), kernel);
+  const driver = driverFor(file.name, image, services, chance, kernel);
   const { devices } = kernel;
   const object = devices.driverOf(image);
   const { power } = program;
@@ -103,8 +118,11 @@ function loadDriver(kernel: Kernel, services: Services, thread: Thread, file: Dr
       [object],
       () => {
         services.ioCreateDevice(thread, object);
-        const { worker } = program;
-        services.psCreateSystemThread(thread, driver.function(worker.function), (own) => worker.routine(driver, own));
+        const { worker, unload } = program;
+        services.psCreateSystemThread(thread, driver.function(worker.function), function* (own) {
+          yield* worker.routine(driver, own);
+          if (unload !== undefined) ended(driver);
+        });
       },
       "DriverEntry",
     );

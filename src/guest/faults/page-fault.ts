@@ -21,9 +21,15 @@ const FIRST_KERNEL_ADDRESS = 0xffff_8000_0000_0000n;
 /** 0x50's fourth parameter: the address is a user's, which the kernel may not touch; or it has no valid entry. */
 const typeOf = (address: bigint) => (address < FIRST_KERNEL_ADDRESS ? 0xfn : 2n);
 
+const DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS = 0xce;
+
+/** The stop code for an address where a driver was that is unloaded; null for any other. */
+const unloadedStopCode = ({ modules }: Kernel, address: bigint): number | null =>
+  modules.isOfUnloaded(address) ? DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS : null;
+
 /**
- * A fault that nothing can resolve: this kernel keeps every page it maps in memory. In special pool the stop code says what was done there, at
- * any IRQL; elsewhere it is 0xD1 at DISPATCH_LEVEL and above, 0x50 below.
+ * A fault that nothing can resolve: this kernel keeps every page it maps in memory. In special pool, and where a driver is not
+ * any more, the stop code says so at any IRQL; elsewhere it is 0xD1 at DISPATCH_LEVEL and above, 0x50 below.
  *
  * @param rip the instruction that faulted
  */
@@ -33,14 +39,13 @@ export function pageFault(kernel: Kernel, thread: Thread, fault: PageFault, rip:
   const irql = (thread.processor ?? processors[0]!).irql;
   const exception = { code: ACCESS_VIOLATION, address: rip, information: [kind.violation, fault.address] };
   thread.trap(images.find("nt!KiPageFault"), { errorCode: fault.errorCode, address: fault.address, rip });
-  const specialStop = specialPoolStopCode(kernel, fault.address, rip);
-  if (irql >= DISPATCH_LEVEL && specialStop === null) {
+  const stopCode = specialPoolStopCode(kernel, fault.address, rip) ?? unloadedStopCode(kernel, fault.address);
+  if (irql >= DISPATCH_LEVEL && stopCode === null) {
     thread.enter(images.find("nt!KiBugCheckDispatch"));
     return bugCheck(kernel, thread, 0xd1, [fault.address, BigInt(irql), kind.irqlStop, rip], exception);
   }
   thread.enter(images.find("nt!MmAccessFault"), [BigInt(fault.errorCode), fault.address]);
   thread.enter(images.find("nt!MiSystemFault"), [fault.address]);
-  if (specialStop !== null)
-    return bugCheck(kernel, thread, specialStop, [fault.address, kind.violation, rip, 0n], exception);
+  if (stopCode !== null) return bugCheck(kernel, thread, stopCode, [fault.address, kind.violation, rip, 0n], exception);
   return bugCheck(kernel, thread, 0x50, [fault.address, kind.pageFaultStop, rip, typeOf(fault.address)], exception);
 }

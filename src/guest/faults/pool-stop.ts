@@ -1,5 +1,6 @@
 import type { Kernel } from "../kernel/kernel.ts";
 import { PoolDamage, type PoolFinding } from "../memory/pool-damage.ts";
+import { TRAILER_VIOLATION, TrailerDamage } from "../memory/pool-tracking.ts";
 import { SPECIAL_POOL_VIOLATION, SpecialPoolDamage } from "../memory/special-pool.ts";
 import { DISPATCH_LEVEL } from "../threads/processor.ts";
 import type { Thread } from "../threads/thread.ts";
@@ -8,6 +9,7 @@ import { type BugCheckParameters, bugCheck } from "./bug-check.ts";
 const BAD_POOL_HEADER = 0x19;
 const SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION = 0xc1;
 const BAD_POOL_CALLER = 0xc2;
+const DRIVER_VERIFIER_DETECTED_VIOLATION = 0xc4;
 const DRIVER_CORRUPTED_EXPOOL = 0xc5;
 /** Third parameter of 0xC5. */
 const READ = 0n;
@@ -23,11 +25,20 @@ export function watchingPools<T>(kernel: Kernel, thread: Thread, block: bigint, 
     return work();
   } catch (error) {
     if (error instanceof PoolDamage) return poolStop(kernel, thread, error.found);
+    if (error instanceof TrailerDamage) return trailerStop(kernel, thread, block, error);
     if (!(error instanceof SpecialPoolDamage)) throw error;
     thread.enter(kernel.images.find("nt!MmFreeSpecialPool"), [block]);
     const kind = BigInt(SPECIAL_POOL_VIOLATION[error.kind]);
     return bugCheck(kernel, thread, SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION, [block, ...error.details, kind]);
   }
+}
+
+/** Pool tracking found at a free that something has written behind the block. */
+function trailerStop(kernel: Kernel, thread: Thread, block: bigint, { kind, details }: TrailerDamage): never {
+  thread.enter(kernel.images.find("nt!VfFreePoolNotification"), [block]);
+  thread.enter(kernel.images.find("nt!VerifierBugCheckIfAppropriate"));
+  const parameters = [BigInt(TRAILER_VIOLATION[kind]), block, ...details] as const;
+  return bugCheck(kernel, thread, DRIVER_VERIFIER_DETECTED_VIOLATION, parameters);
 }
 
 /** The same where the kernel allocates for itself, in a function that calls ExAllocatePoolWithTag. */
@@ -56,6 +67,8 @@ function poolStop(kernel: Kernel, thread: Thread, found: PoolFinding): never {
       return stop(BAD_POOL_HEADER, 0x20n, found.entry, found.next, 0n);
     case "freed twice":
       return stop(BAD_POOL_CALLER, 7n, 0n, found.header, found.entry);
+    case "wrong tag":
+      return stop(BAD_POOL_CALLER, 0xan, found.address, BigInt(found.allocated), BigInt(found.freed));
     case "wild link": {
       // The pool's lock is held at DISPATCH_LEVEL.
       const parameters = [found.address, BigInt(DISPATCH_LEVEL), READ, thread.siteAddress("ReadLink")] as const;

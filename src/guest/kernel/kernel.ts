@@ -1,9 +1,16 @@
 import type { Random } from "../../binary/index.ts";
 import { PAGE_SIZE } from "../../binary/index.ts";
-import { systemTime as ksystemTime, USER_SHARED_DATA_ADDRESS, userSharedData } from "../../dumpfile/index.ts";
+import {
+  type KernelCheck,
+  systemTime as ksystemTime,
+  POOL_TRACKING_EXPORT,
+  USER_SHARED_DATA_ADDRESS,
+  userSharedData,
+} from "../../dumpfile/index.ts";
 import type { GuestPhysicalMemory, Partition } from "../../hypervisor/index.ts";
 import type { ArmedKernelCheck } from "../checks/armed-checks.ts";
 import { CheckRecords } from "../checks/check-records.ts";
+import { ForcedIrql } from "../checks/forced-irql.ts";
 import { DeviceStacks } from "../drivers/device-stacks.ts";
 import { PowerRequests } from "../drivers/power-requests.ts";
 import { GuestStopped, publishRegisters } from "../faults/bug-check.ts";
@@ -12,11 +19,12 @@ import type { SectionAccess } from "../image/image-declaration.ts";
 import { Images, type LoadedImage } from "../image/loaded-image.ts";
 import { type AddressLayout, drawAddressLayout } from "../memory/address-layout.ts";
 import { KernelMemory } from "../memory/kernel-memory.ts";
-import { PageFrames, pageFrame } from "../memory/page-frames.ts";
+import { OutOfPageFrames, PageFrames, pageFrame } from "../memory/page-frames.ts";
 import { PAGE_KIND } from "../memory/page-table-entry.ts";
 import { PageTables } from "../memory/page-tables.ts";
 import { PageableMemory } from "../memory/pageable-memory.ts";
 import { Pool, poolTag } from "../memory/pool.ts";
+import { PoolTracking, poolTrackingPages } from "../memory/pool-tracking.ts";
 import { SpecialPool, specialPoolTableBytes } from "../memory/special-pool.ts";
 import { SystemPtes } from "../memory/system-ptes.ts";
 import type { CrashDumpStack } from "../storage/crash-dump-stack.ts";
@@ -29,9 +37,11 @@ import { fillDebuggerBlock } from "./debugger-block.ts";
 import { DUMP_HEADER_PAGES, prepareDumpHeader } from "./dump-header.ts";
 import { ModuleList } from "./module-list.ts";
 import { hal, ntoskrnl } from "./ntoskrnl.ts";
+import { PendingCalls } from "./pending-calls.ts";
 import { ProcessTable } from "./process-table.ts";
 import { startProcessor } from "./processor-block.ts";
 import { fillSharedData, fillVariables } from "./system-variables.ts";
+import { WorkQueue } from "./work-queue.ts";
 
 /** What a kernel is started with. */
 export interface KernelOptions {
@@ -81,8 +91,12 @@ export class Kernel {
   readonly pagedPool: Pool;
   /** Null unless it is armed. */
   readonly specialPool: SpecialPool | null;
+  /** Null unless it is armed. */
+  readonly poolTracking: PoolTracking | null;
   readonly systemPtes: SystemPtes;
   readonly pageable: PageableMemory;
+  /** Null unless it is armed. */
+  readonly forcedIrql: ForcedIrql | null;
   readonly pageFile: PageFileDevice | null;
   /** What writes a dump of this kernel by itself; null before its drivers are loaded, and where none is wanted. */
   crashDump: CrashDumpStack | null = null;
@@ -94,6 +108,8 @@ export class Kernel {
   readonly processors: readonly Processor[];
   readonly dispatcher: Dispatcher;
   readonly stacks: KernelStacks;
+  readonly work: WorkQueue;
+  readonly pending: PendingCalls;
   /** Address of the DUMP_HEADER64 that is kept ready. */
   readonly dumpHeader: bigint;
 
@@ -155,9 +171,11 @@ export class Kernel {
       this.systemPtes,
       allocatePages,
     );
-    this.specialPool = options.armed.some(({ check }) => check === "special-pool")
-      ? this.#specialPool(allocatePages)
-      : null;
+    const isArmed = (wanted: KernelCheck) => options.armed.some(({ check }) => check === wanted);
+    const atStart = isArmed("special-pool-start");
+    this.specialPool = isArmed("special-pool") || atStart ? this.#specialPool(allocatePages, atStart) : null;
+    this.forcedIrql = isArmed("force-irql") ? new ForcedIrql(this) : null;
+    this.poolTracking = isArmed("pool-tracking") ? this.#poolTracking() : null;
     this.modules = new ModuleList(this);
     this.devices = new DeviceStacks(this);
     this.power = new PowerRequests(this);
@@ -165,6 +183,8 @@ export class Kernel {
     this.processors = this.processes.startProcessors(partition.processors);
     this.dispatcher = new Dispatcher(this.clock, this.memory, this.processors);
     this.stacks = new KernelStacks(this.pageable, this.clock, this.memory);
+    this.work = new WorkQueue(this);
+    this.pending = new PendingCalls(this);
     for (const image of this.images.loaded) this.modules.add(image);
     fillVariables(this);
     fillSharedData(this);
@@ -232,6 +252,8 @@ export class Kernel {
   /** A block of nonpaged pool for the kernel itself, zeroed. After boot, the function that runs has to be one that calls ExAllocatePoolWithTag. */
   allocate(bytes: number, tag: string): bigint {
     const address = watchingOwnPool(this, () => this.nonPagedPool.allocate(bytes, poolTag(tag)));
+    if (address === 0n)
+      throw new OutOfPageFrames(`nonpaged pool is used up, and the kernel needs ${bytes} bytes of it`);
     this.memory.processor.write(address, new Uint8Array(bytes));
     return address;
   }
@@ -257,7 +279,7 @@ export class Kernel {
     this.clock.after(CLOCK_INTERVAL_SECONDS * TICKS_PER_SECOND, () => this.#clockInterrupt());
   }
 
-  #specialPool(allocatePages: (bytes: number) => bigint): SpecialPool {
+  #specialPool(allocatePages: (bytes: number) => bigint, atStart: boolean): SpecialPool {
     const physicalPages = this.physical.pages;
     return new SpecialPool(
       {
@@ -265,11 +287,18 @@ export class Kernel {
         queue: this.variable("MiSpecialPool"),
         table: allocatePages(specialPoolTableBytes(physicalPages)),
         physicalPages,
+        atStart,
       },
       this.memory,
       this.tables,
       this.frames,
     );
+  }
+
+  #poolTracking(): PoolTracking {
+    const pages = poolTrackingPages(this.physical.pages);
+    const table = this.nonPagedPool.allocatePages(pages);
+    return new PoolTracking({ variable: this.variable(POOL_TRACKING_EXPORT), table, pages }, this.memory);
   }
 
   #pool(kind: "nonpaged" | "paged", start: bigint, descriptor: string): Pool {

@@ -1,7 +1,6 @@
 import { coffHeader, DIRECTORY, dataDirectory, dosHeader, optionalHeader } from "../../binary/index.ts";
 import { loaderEntry, UNLOADED_DRIVER_SLOTS, unicodeString64, unloadedDriver } from "../../dumpfile/index.ts";
 import type { LoadedImage } from "../image/loaded-image.ts";
-import { poolTag } from "../memory/pool.ts";
 import type { Kernel } from "./kernel.ts";
 
 const KERNEL_IMAGES: ReadonlySet<string> = new Set(["ntoskrnl.exe", "hal.dll"]);
@@ -52,8 +51,8 @@ export class ModuleList {
     return this.#entries.get(image)!;
   }
 
-  /** Takes a driver off the list and remembers it among the unloaded ones. */
-  remove(image: LoadedImage): void {
+  /** Takes a driver off the list and remembers it among the unloaded ones; tells the blocks of pool that nobody needs any more. */
+  remove(image: LoadedImage): readonly bigint[] {
     const { memory, variable } = {
       memory: this.#kernel.memory,
       variable: (name: string) => this.#kernel.variable(name),
@@ -65,26 +64,45 @@ export class ModuleList {
     const slot = memory.processor.readU32(counter);
     memory.processor.writeU32(counter, (slot + 1) % UNLOADED_DRIVER_SLOTS);
     const at = memory.processor.readU64(variable("MmUnloadedDrivers")) + BigInt(slot * unloadedDriver.size);
+    const { fullDllName, baseDllName } = loaderEntry.fields;
+    const names = [at, ...[fullDllName, baseDllName].map(({ offset }) => entry + BigInt(offset))];
+    const unused = [...names.map((name) => this.#bufferOf(name)), entry].filter((block) => block !== 0n);
     this.#text(at, image.name);
     memory.put(unloadedDriver, at, {
       startAddress: image.base,
       endAddress: image.base + BigInt(image.size),
       currentTime: this.#kernel.systemTime,
     });
+    return unused;
+  }
+
+  /** A driver was there once, and nothing is now. */
+  isOfUnloaded(address: bigint): boolean {
+    const { memory, images } = this.#kernel;
+    const array = memory.processor.readU64(this.#kernel.variable("MmUnloadedDrivers"));
+    if (images.imageAt(address) !== undefined) return false;
+    for (let slot = 0; slot < UNLOADED_DRIVER_SLOTS; slot++) {
+      const bytes = memory.processor.read(array + BigInt(slot * unloadedDriver.size), unloadedDriver.size);
+      const { startAddress, endAddress } = unloadedDriver.read(bytes);
+      if (address >= startAddress && address < endAddress) return true;
+    }
+    return false;
   }
 
   /** Address of the driver's base name, UTF-16 ended by a NUL, in nonpaged memory; 0 for an image that is not loaded. */
   nameOf(base: bigint): bigint {
     for (const [image, entry] of this.#entries)
-      if (image.base === base)
-        return this.#kernel.memory.processor.readU64(
-          entry + BigInt(loaderEntry.fields.baseDllName.offset + unicodeString64.fields.buffer.offset),
-        );
+      if (image.base === base) return this.#bufferOf(entry + BigInt(loaderEntry.fields.baseDllName.offset));
     return 0n;
   }
 
+  /** Where the text of a UNICODE_STRING lies. */
+  #bufferOf(name: bigint): bigint {
+    return this.#kernel.memory.processor.readU64(name + BigInt(unicodeString64.fields.buffer.offset));
+  }
+
   #text(address: bigint, text: string): void {
-    const buffer = this.#kernel.nonPagedPool.allocate(text.length * 2 + 2, poolTag("MmLn"));
+    const buffer = this.#kernel.allocate(text.length * 2 + 2, "MmLn");
     this.#kernel.memory.putUnicodeString(address, buffer, text);
   }
 }

@@ -1,4 +1,13 @@
-import { checkRecords, debuggerData64, listEntry64, CHECK_RECORDS_EXPORT as records } from "../../dumpfile/index.ts";
+import {
+  checkRecords,
+  debuggerData64,
+  FORCED_IRQL_EXPORT,
+  forcedIrql,
+  listEntry64,
+  POOL_TRACKING_EXPORT,
+  poolTracking,
+  CHECK_RECORDS_EXPORT as records,
+} from "../../dumpfile/index.ts";
 import { call, callPointer, declare, load, store } from "../image/function.ts";
 import type { ImageDeclaration } from "../image/image-declaration.ts";
 import { POOL_DESCRIPTOR_BYTES } from "../memory/pool.ts";
@@ -48,6 +57,7 @@ const memory = [
     { saves: ["rbx", "rbp", "rsi"], locals: 0x20 },
     call("MiFreePoolPages"),
     call("MmFreeSpecialPool"),
+    call("VfFreePoolNotification"),
     load("ReadLink"),
     call("KeBugCheckEx"),
   ),
@@ -69,6 +79,47 @@ const memory = [
   declare("MiReservePtes", { saves: ["rbx", "rbp", "rsi", "rdi", "r14"], locals: 0x70 }),
   declare("MiReleasePtes", { saves: ["rbx", "rsi", "rdi"], locals: 0x50 }),
   declare("MiIssueNoPtesBugcheck", { saves: ["rbx"], locals: 0x20 }, call("KeBugCheckEx")),
+];
+
+const unloading = [
+  declare(
+    "ExpWorkerThread",
+    { saves: ["rbx", "rsi", "rdi"], locals: 0x60 },
+    call("KeWaitForSingleObject"),
+    callPointer("WorkerRoutine"),
+  ),
+  declare(
+    "IopLoadUnloadDriver",
+    { saves: ["rbx", "rsi"], locals: 0x50 },
+    callPointer("DriverUnload"),
+    call("IoDeleteDevice"),
+    call("IopDeleteDriver"),
+    call("MmUnloadSystemImage"),
+    call("ExAllocatePoolWithTag"),
+    call("IopLoadDriver"),
+  ),
+  declare("IoDeleteDevice", { saves: ["rbx", "rsi"], locals: 0x30 }, call("ExFreePoolWithTag")),
+  declare("IopDeleteDriver", { saves: ["rbx"], locals: 0x30 }, call("ExFreePoolWithTag")),
+  declare("MmUnloadSystemImage", { saves: ["rbx"], locals: 0x20 }, call("MiUnloadSystemImage")),
+  declare(
+    "MiUnloadSystemImage",
+    { saves: ["rbx", "rsi", "rdi"], locals: 0x80 },
+    call("VfDriverUnloadImage"),
+    call("ExAllocatePoolWithTag"),
+    call("ExFreePoolWithTag"),
+  ),
+  declare(
+    "VfDriverUnloadImage",
+    { saves: ["rbx", "rdi"], locals: 0x20 },
+    call("KeCheckForTimer"),
+    call("ExpCheckForWorker"),
+    call("VfPoolCheckForLeaks"),
+  ),
+  declare("KeCheckForTimer", { saves: ["rbx", "rsi", "rdi"], locals: 0x40 }, call("KeBugCheckEx")),
+  declare("ExpCheckForWorker", { saves: ["rbx", "rsi"], locals: 0x30 }, call("KeBugCheckEx")),
+  declare("VfPoolCheckForLeaks", { saves: ["rbx", "rsi"], locals: 0x30 }, call("VerifierBugCheckIfAppropriate")),
+  declare("VfFreePoolNotification", { saves: ["rbx", "rsi"], locals: 0x30 }, call("VerifierBugCheckIfAppropriate")),
+  declare("VerifierBugCheckIfAppropriate", { saves: ["rbx"], locals: 0x30 }, call("KeBugCheckEx")),
 ];
 
 const faults = [
@@ -120,6 +171,12 @@ const interrupts = [
     call("ExAllocatePoolWithTag"),
     call("KeBugCheckEx"),
   ),
+];
+
+const deferred = [
+  declare("KeSetTimer", { saves: ["rbx", "rsi"], locals: 0x20 }),
+  declare("KeCancelTimer", { saves: ["rbx"], locals: 0x10 }),
+  declare("ExQueueWorkItem", { saves: ["rbx", "rsi"], locals: 0x30 }),
 ];
 
 const power = [
@@ -224,14 +281,26 @@ const data = [
   variable("PopIrpList", listEntry64.size),
   variable("PopIrpThreadList", listEntry64.size),
   variable(records, checkRecords.size),
+  variable(POOL_TRACKING_EXPORT, poolTracking.size),
+  variable(FORCED_IRQL_EXPORT, forcedIrql.size),
+  variable("ExWorkerQueue", listEntry64.size),
+  variable("KiTimerListHead", listEntry64.size),
+  variable("KiDpcListHead", listEntry64.size),
 ];
 
 /** The kernel's image: what of Windows' kernel is modelled, with the names that Microsoft's public symbols have. */
 export const ntoskrnl: ImageDeclaration = {
   name: "ntoskrnl.exe",
-  functions: [...threads, ...memory, ...faults, ...interrupts, ...power, ...system],
+  functions: [...threads, ...memory, ...unloading, ...faults, ...interrupts, ...deferred, ...power, ...system],
   data,
-  exportedData: [records, "PsInitialSystemProcess", "KeNumberProcessors", "NtBuildLab"],
+  exportedData: [
+    records,
+    POOL_TRACKING_EXPORT,
+    FORCED_IRQL_EXPORT,
+    "PsInitialSystemProcess",
+    "KeNumberProcessors",
+    "NtBuildLab",
+  ],
 };
 
 export const hal: ImageDeclaration = {

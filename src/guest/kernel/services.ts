@@ -1,18 +1,18 @@
 import { layout, PAGE_SIZE, u16, u32, u64 } from "../../binary/index.ts";
 import { PageFault } from "../../hypervisor/index.ts";
-import { isCheckedFor } from "../checks/armed-checks.ts";
 import { bugCheck } from "../faults/bug-check.ts";
 import { overstay } from "../faults/dpc-watchdog.ts";
 import { hardFault } from "../faults/hard-fault.ts";
 import { pageFault } from "../faults/page-fault.ts";
-import { watchingPools } from "../faults/pool-stop.ts";
 import type { KernelFunction } from "../image/loaded-image.ts";
-import { type PoolKind, poolTag } from "../memory/pool.ts";
+import type { PoolKind } from "../memory/pool.ts";
 import { DISPATCH_LEVEL } from "../threads/processor.ts";
 import type { Thread } from "../threads/thread.ts";
 import { TICKS_PER_SECOND } from "../threads/virtual-clock.ts";
 import type { Routine } from "../threads/wait.ts";
+import { DeferredServices } from "./deferred-services.ts";
 import type { Kernel } from "./kernel.ts";
+import { PoolServices } from "./pool-services.ts";
 import { PowerServices } from "./power-services.ts";
 
 /** MDL: which page frames a buffer lies in; their numbers follow. Source: Microsoft's public wdm.h documentation. */
@@ -38,11 +38,16 @@ export class Services {
   readonly #kernel: Kernel;
   readonly #functions = new Map<string, KernelFunction>();
 
+  readonly pools: PoolServices;
+  /** Of work that comes later. */
+  readonly deferred: DeferredServices;
   /** Of devices and their power. */
   readonly power: PowerServices;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
+    this.pools = new PoolServices(kernel);
+    this.deferred = new DeferredServices(kernel);
     this.power = new PowerServices(kernel, this);
   }
 
@@ -58,22 +63,24 @@ export class Services {
     });
   }
 
-  /** Address of the block, 0 when the pool is full. Who is to be checked has it from special pool, as long as there is any. @param tag four letters */
+  /** Address of the block, 0 when the pool is full. @param tag four letters */
   exAllocatePoolWithTag(thread: Thread, kind: PoolKind, bytes: number, tag: string): bigint {
-    return this.#allocate(thread, kind, bytes, tag, () => this.#specialBlock(thread, bytes, tag));
+    return this.pools.allocate(thread, kind, bytes, tag);
   }
 
-  exFreePoolWithTag(thread: Thread, address: bigint): void {
-    this.#free(thread, address);
+  /** @param tag what the caller says the block's tag is; left out, it does not say */
+  exFreePoolWithTag(thread: Thread, address: bigint, tag?: string): void {
+    this.pools.free(thread, address, tag);
   }
 
-  /** An MDL for a buffer, without its frames. */
+  /** An MDL for a buffer, without its frames; 0 when the pool is full. */
   ioAllocateMdl(thread: Thread, buffer: bigint, bytes: number): bigint {
     return thread.call(this.#nt("IoAllocateMdl"), [buffer, BigInt(bytes)], () => {
       const byteOffset = Number(buffer & 0xfffn);
       const pages = Math.ceil((byteOffset + bytes) / PAGE_SIZE);
       const size = memoryDescriptorList.size + pages * 8;
-      const mdl = this.#allocate(thread, "nonpaged", size, "Mdl ");
+      const mdl = this.pools.allocateOwn(thread, "nonpaged", size, "Mdl ");
+      if (mdl === 0n) return mdl;
       this.#kernel.memory.put(memoryDescriptorList, mdl, {
         next: 0n,
         size,
@@ -135,7 +142,7 @@ export class Services {
 
   ioFreeMdl(thread: Thread, mdl: bigint): void {
     thread.call(this.#nt("IoFreeMdl"), [mdl], () => {
-      this.#free(thread, mdl);
+      this.pools.free(thread, mdl);
     });
   }
 
@@ -233,7 +240,10 @@ export class Services {
 
   /** Raises the IRQL of the thread's processor and tells what it was. */
   kfRaiseIrql(thread: Thread, irql: number): number {
-    return thread.call(this.#nt("KfRaiseIrql"), [BigInt(irql)], () => this.#setIrql(thread, irql));
+    return thread.call(this.#nt("KfRaiseIrql"), [BigInt(irql)], () => {
+      this.#kernel.forcedIrql?.raising(thread, irql);
+      return this.#setIrql(thread, irql);
+    });
   }
 
   /** Back to the IRQL that was in force before it was raised. */
@@ -312,39 +322,6 @@ export class Services {
     if (!biggest) return bugCheck(this.#kernel, thread, 0x3f, [0n, BigInt(pages), free, total]);
     const name = modules.nameOf(biggest.moduleBase);
     return bugCheck(this.#kernel, thread, 0xd8, [name, BigInt(biggest.heldPtes), free, total]);
-  }
-
-  /** @param special a block from another pool that comes first; 0: there is none */
-  #allocate(thread: Thread, kind: PoolKind, bytes: number, tag: string, special: () => bigint = () => 0n): bigint {
-    return thread.call(
-      this.#nt("ExAllocatePoolWithTag"),
-      [kind === "nonpaged" ? 0n : 1n, BigInt(bytes), BigInt(poolTag(tag))],
-      () =>
-        watchingPools(this.#kernel, thread, 0n, () => special() || this.#poolOf(kind).allocate(bytes, poolTag(tag))),
-    );
-  }
-
-  /** 0 where the driver that asks is not to be checked, or special pool is used up. */
-  #specialBlock(thread: Thread, bytes: number, tag: string): bigint {
-    const { specialPool, checks, images, nt } = this.#kernel;
-    if (specialPool === null || !specialPool.fits(bytes)) return 0n;
-    const caller = images.imageAt(thread.callerIn((frame) => frame.image !== nt));
-    if (!caller || !isCheckedFor(checks.armed, "special-pool", caller.name)) return 0n;
-    const block = specialPool.allocate(bytes, poolTag(tag));
-    checks.allocatedSpecially(block !== 0n);
-    return block;
-  }
-
-  #free(thread: Thread, address: bigint): void {
-    const { nonPagedPool, pagedPool, specialPool } = this.#kernel;
-    const pool = [specialPool, nonPagedPool].find((one) => one?.contains(address)) ?? pagedPool;
-    thread.call(this.#nt("ExFreePoolWithTag"), [address], () =>
-      watchingPools(this.#kernel, thread, address, () => pool.free(address)),
-    );
-  }
-
-  #poolOf(kind: PoolKind) {
-    return kind === "nonpaged" ? this.#kernel.nonPagedPool : this.#kernel.pagedPool;
   }
 
   #pagesOf(mdl: bigint): number {

@@ -11,13 +11,19 @@ import type { PageTables } from "./page-tables.ts";
  */
 const PAGE_FILE_ALLOCATED = 1n << 2n;
 const READ_WRITE = 4n << 5n;
+/** Of a page that is still in memory: not valid, Transition, the protection, and its frame (MMPTE_TRANSITION). */
+const TRANSITION = 1n << 11n;
+const FRAME_SHIFT = 12n;
 const PAGE_FILE_HIGH = 32n;
 
 /** Pages that are read ahead behind one that is wanted. */
 const READ_AHEAD = 3;
 
-/** `leaving`: it is being written to the page file; its frame is not given away before that is done. */
-type State = "resident" | "leaving" | "out";
+/**
+ * `leaving`: it is being written to the page file; its frame is not given away before that is done. `transition`: it is in its frame, and whoever
+ * touches it has it back.
+ */
+type State = "resident" | "transition" | "leaving" | "out";
 
 interface PageableUnit {
   readonly address: bigint;
@@ -45,7 +51,8 @@ const WANTED: ReadAhead = { wanted: () => {} };
  * brings it back. That it leaves is written to the page file at once, so that its frame can be used by others.
  */
 export class PageableMemory {
-  readonly #start: bigint;
+  /** Its first address. */
+  readonly start: bigint;
   readonly #tables: PageTables;
   readonly #frames: PageFrames;
   readonly #physical: GuestPhysicalMemory;
@@ -62,16 +69,21 @@ export class PageableMemory {
     physical: GuestPhysicalMemory,
     device: PageFileDevice | null,
   ) {
-    this.#start = start;
+    this.start = start;
     this.#tables = tables;
     this.#frames = frames;
     this.#physical = physical;
     this.#device = device;
   }
 
+  /** Behind the last of its pages. */
+  get end(): bigint {
+    return this.start + BigInt(this.#allocated * PAGE_SIZE);
+  }
+
   /** New pages, zeroed, next to one another. */
   allocate(pages: number): bigint {
-    const first = this.#start + BigInt(this.#allocated * PAGE_SIZE);
+    const first = this.start + BigInt(this.#allocated * PAGE_SIZE);
     this.#allocated += pages;
     for (let page = 0; page < pages; page++) {
       const address = first + BigInt(page * PAGE_SIZE);
@@ -99,6 +111,21 @@ export class PageableMemory {
     return unit !== undefined && unit.state !== "resident";
   }
 
+  /** Has every page that may leave fault at the next touch, in whatever use it is; nothing is written. Tells how many they were. */
+  withdraw(): number {
+    let pages = 0;
+    for (const unit of this.#units.values()) {
+      if (!unit.trimmed || unit.state !== "resident") continue;
+      this.#wasUsed(unit);
+      this.#tables.unmapRun(unit.address, 1);
+      const entry = TRANSITION | READ_WRITE | (BigInt(unit.frame) << FRAME_SHIFT);
+      this.#physical.writeU64(this.#tables.entry(unit.address), entry);
+      unit.state = "transition";
+      pages++;
+    }
+    return pages;
+  }
+
   /** Lets go of what was not used since the last look. */
   trim(): void {
     for (const unit of this.#units.values())
@@ -112,7 +139,7 @@ export class PageableMemory {
   bringIn(address: bigint, done: (status: number) => void): void {
     const unit = this.#unitOf(address)!;
     if (unit.state !== "out") {
-      if (unit.state === "leaving") this.#arrive(unit, unit.frame);
+      if (unit.state !== "resident") this.#arrive(unit, unit.frame);
       done(0);
       return;
     }

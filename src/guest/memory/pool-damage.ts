@@ -11,9 +11,11 @@ export type PoolFinding =
   /** A free block's link points to where no free block can be. */
   | { readonly kind: "wild link"; readonly address: bigint }
   /** A block is freed that is free. `header`: its first eight bytes. */
-  | { readonly kind: "freed twice"; readonly entry: bigint; readonly header: bigint };
+  | { readonly kind: "freed twice"; readonly entry: bigint; readonly header: bigint }
+  /** Who frees a block says another tag than who asked for it. */
+  | { readonly kind: "wrong tag"; readonly address: bigint; readonly allocated: number; readonly freed: number };
 
-/** Raised by a pool whose headers or lists were overwritten: the guest stops with it. */
+/** Raised by a pool whose headers or lists were overwritten, or that is asked for what cannot be: the guest stops with it. */
 export class PoolDamage extends Error {
   override readonly name = "PoolDamage";
   readonly found: PoolFinding;

@@ -92,6 +92,21 @@ export class Pool {
     return this.#take(page, units, tag);
   }
 
+  /** The tag of a block with a header that is not freed; null for any other. */
+  tagOf(address: bigint): number | null {
+    const block = address - BigInt(poolHeader.size);
+    if ((address & 0xfffn) === 0n || this.#isFree(block)) return null;
+    return this.#memory.processor.readU32(block + BigInt(poolHeader.fields.poolTag.offset));
+  }
+
+  /** Whether the header in front of a block is what it was when so many bytes were asked for with this tag. A block of whole pages has none. */
+  isAsAllocated(address: bigint, bytes: number, tag: number): boolean {
+    if ((address & 0xfffn) === 0n) return true;
+    const units = Math.ceil((bytes + poolHeader.size) / POOL_UNIT);
+    const { blockSize } = this.#sizes(address - BigInt(poolHeader.size));
+    return (blockSize === units || blockSize === units + 1) && this.tagOf(address) === tag;
+  }
+
   /** @throws PoolDamage */
   free(address: bigint): void {
     this.#count(FREES, 1n);

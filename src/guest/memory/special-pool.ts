@@ -13,14 +13,14 @@ export const specialPoolQueue = layout("SPECIAL_POOL_QUEUE", 0x10, {
   mostInUse: u32(0x0c, "pairs that may hold one at the same time"),
 });
 
-/** In front of a special block, at the start of its page. In Windows too it is a POOL_HEADER with other contents. */
+/** At that end of a special block's page where the block is not. In Windows too it is a POOL_HEADER with other contents. */
 export const specialPoolHeader = layout("SPECIAL_POOL_HEADER", 0x10, {
   bytes: u16(0x0, "asked for"),
   pattern: u8(0x2, "what the rest of the page is filled with"),
   poolTag: u32(0x4, "four letters, first in the lowest byte"),
 });
 
-/** A page for the block, and one behind it that is never there. */
+/** A page for the block, and one behind it that is never there. In front of the first there is one too. */
 const PAIR_BYTES = BigInt(2 * PAGE_SIZE);
 /** Blocks end at a multiple of so many bytes, as those of the ordinary pool do. */
 const ALIGNMENT = 16;
@@ -64,12 +64,14 @@ export class SpecialPoolDamage extends Error {
 
 /**
  * A pool whose blocks have a page each, at its end, and a page that is not there behind it ("verify end"): who writes past a block
- * faults at the write. The rest of the page has a pattern, which is looked at when the block is freed. A freed page goes at once, and
+ * faults at the write. Or they are at its start, with such a page in front ("verify start"): who writes before a block faults. The rest of the page has a pattern, which is looked at when the block is freed. A freed page goes at once, and
  * its address is used again after all the others, so that who touches a freed block faults too.
  */
 export class SpecialPool {
   readonly start: bigint;
   readonly end: bigint;
+  /** Blocks are at the start of their pages. */
+  readonly atStart: boolean;
   readonly #queue: bigint;
   readonly #table: bigint;
   readonly #memory: KernelMemory;
@@ -86,6 +88,7 @@ export class SpecialPool {
       readonly queue: bigint;
       readonly table: bigint;
       readonly physicalPages: number;
+      readonly atStart: boolean;
     },
     memory: KernelMemory,
     tables: PageTables,
@@ -93,7 +96,8 @@ export class SpecialPool {
   ) {
     const pairs = pairsFor(place.physicalPages);
     this.start = place.start;
-    this.end = place.start + BigInt(pairs) * PAIR_BYTES;
+    this.end = place.start + BigInt(pairs) * PAIR_BYTES + BigInt(PAGE_SIZE);
+    this.atStart = place.atStart;
     this.#queue = place.queue;
     this.#table = place.table;
     this.#memory = memory;
@@ -116,7 +120,7 @@ export class SpecialPool {
     return bytes <= LARGEST_BLOCK;
   }
 
-  /** Address of a block that ends at the end of its page, or up to 15 bytes before; 0 when this pool is used up. */
+  /** Address of a block at the start of its page, or that ends at its end or up to 15 bytes before; 0 when this pool is used up. */
   allocate(bytes: number, tag: number): bigint {
     const first = this.#get("first");
     if (first === 0 || this.#get("inUse") >= this.#get("mostInUse") || this.#frames.available <= FRAMES_KEPT) return 0n;
@@ -127,13 +131,13 @@ export class SpecialPool {
       last: next === 0 ? 0 : this.#get("last"),
       inUse: this.#get("inUse") + 1,
     });
-    const page = this.start + BigInt(first - 1) * PAIR_BYTES;
+    const page = this.start + BigInt(first - 1) * PAIR_BYTES + BigInt(PAGE_SIZE);
     this.#tables.map(page, this.#frames.take(), PAGE_KIND.kernelData);
     // An odd byte that is another one at another time: what was read out of an older block is not taken for the pattern.
     const pattern = processor.readU8(USER_SHARED_DATA_ADDRESS + BigInt(userSharedData.fields.tickCount.offset)) | 1;
     processor.write(page, new Uint8Array(PAGE_SIZE).fill(pattern));
-    this.#memory.put(specialPoolHeader, page, { bytes, pattern, poolTag: tag });
-    return page + BigInt(startOf(bytes));
+    this.#memory.put(specialPoolHeader, page + BigInt(this.#headerOffset), { bytes, pattern, poolTag: tag });
+    return page + BigInt(this.#startOf(bytes));
   }
 
   /** @throws SpecialPoolDamage when the address is no block's, or something else in its page has changed */
@@ -142,13 +146,13 @@ export class SpecialPool {
     if (!this.hasBlock(page)) throw new SpecialPoolDamage("notAllocated");
     const { processor } = this.#memory;
     const content = processor.read(page, PAGE_SIZE);
-    const { bytes, pattern } = specialPoolHeader.read(content);
-    const start = startOf(bytes);
+    const { bytes, pattern } = specialPoolHeader.read(content, this.#headerOffset);
+    const start = this.#startOf(bytes);
     if (address !== page + BigInt(start))
       throw new SpecialPoolDamage("badAddress", [BigInt(bytes), BigInt(PAGE_SIZE - start)]);
     this.#examine(page, content, { start, end: start + bytes, pattern });
     this.#frames.give(this.#tables.unmap(page)!);
-    const pair = Number((page - this.start) / PAIR_BYTES) + 1;
+    const pair = Number((page - this.start - BigInt(PAGE_SIZE)) / PAIR_BYTES) + 1;
     const last = this.#get("last");
     processor.writeU16(this.#entry(pair - 1), 0);
     if (last > 0) processor.writeU16(this.#entry(last - 1), pair);
@@ -157,6 +161,13 @@ export class SpecialPool {
       last: pair,
       inUse: this.#get("inUse") - 1,
     });
+  }
+
+  /** The tag of the block in the page of an address; null where none is. */
+  tagOf(address: bigint): number | null {
+    const page = address & ~0xfffn;
+    if (!this.hasBlock(page)) return null;
+    return this.#memory.processor.readU32(page + BigInt(this.#headerOffset + specialPoolHeader.fields.poolTag.offset));
   }
 
   /** The page of an address of this pool holds a block. */
@@ -168,7 +179,8 @@ export class SpecialPool {
     const { start, end, pattern } = block;
     let first = -1;
     let bits = 0;
-    for (let at = specialPoolHeader.size; at < PAGE_SIZE; at++) {
+    for (let at = 0; at < PAGE_SIZE; at++) {
+      if (at === this.#headerOffset) at += specialPoolHeader.size;
       if (at === start) at = end;
       const changed = (content[at] ?? pattern) ^ pattern;
       if (changed === 0) continue;
@@ -180,6 +192,16 @@ export class SpecialPool {
     throw new SpecialPoolDamage(kind, [page + BigInt(first), 0n]);
   }
 
+  /** Where in a page its header is. */
+  get #headerOffset(): number {
+    return this.atStart ? PAGE_SIZE - specialPoolHeader.size : 0;
+  }
+
+  /** Where in its page a block begins. */
+  #startOf(bytes: number): number {
+    return this.atStart ? 0 : PAGE_SIZE - Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+  }
+
   #entry(pair: number): bigint {
     return this.#table + BigInt(pair * ENTRY_BYTES);
   }
@@ -188,6 +210,3 @@ export class SpecialPool {
     return this.#memory.processor.readU32(this.#queue + BigInt(specialPoolQueue.fields[field].offset));
   }
 }
-
-/** Where in its page a block begins. */
-const startOf = (bytes: number): number => PAGE_SIZE - Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;

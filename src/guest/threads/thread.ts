@@ -117,6 +117,12 @@ export class Thread {
       this.registers[pushes[index]!] = values[index]!;
   }
 
+  /** Call instruction through a pointer that may lead anywhere; nothing is there that could be entered. */
+  callInto(address: bigint, site: string): void {
+    this.#push(this.siteAddress(site));
+    this.rip = address;
+  }
+
   /** Epilog and return: registers and rsp are as at the call. */
   leave(): void {
     const frame = this.#frames.pop()!;

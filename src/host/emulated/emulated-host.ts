@@ -272,6 +272,7 @@ export class EmulatedHost implements Host {
 
   #create(wanted: ScenarioPartition, boot: number, nonVolatile: Uint8Array | null): void {
     const { partition, exchange } = this.#start.create(wanted, nonVolatile);
+    if (nonVolatile === null) armForNextStart(partition, wanted.armed);
     const machine = new Machine({
       wanted,
       partition,

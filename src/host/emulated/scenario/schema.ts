@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { KERNEL_CHECKS } from "../../../dumpfile/index.ts";
 import {
   driver,
   duration,
@@ -80,6 +81,18 @@ const partition = z.strictObject({
     description:
       "Which of its drivers is that of the adapter its disk hangs on; left out, it is one of the system's own",
   }),
+  armed: z
+    .array(
+      z.strictObject({
+        check: z.enum(KERNEL_CHECKS),
+        target: z.string().nullable().default(null).meta({
+          description:
+            "What it is for: a driver (leakdrv.sys); for special pool also a tag (tag:Leak) or sizes in bytes (size:193-208); left out, all",
+        }),
+      }),
+    )
+    .default([])
+    .meta({ description: "Checks that somebody has switched on for its first start" }),
   drivers: z.array(driver).default([]),
   processes: z.array(privateProcess).default([]),
 });
