@@ -11,6 +11,7 @@ import type { Facts, TrackedUser } from "../facts.ts";
 import { placeOf } from "./function-names.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Modules } from "./modules.ts";
+import { lockFact, mappingFact } from "./pointed-records.ts";
 
 const MOST_ENTRIES = 65_536;
 const SPECIAL_POOL_BIT = 1 << KERNEL_CHECKS.indexOf("special-pool");
@@ -27,8 +28,9 @@ export function checkFacts(kernel: Kernel, modules: Modules): Facts["checks"] | 
   if (records.signature !== CHECK_RECORDS_SIGNATURE || records.version !== CHECK_RECORDS_VERSION) return null;
   const count = Math.min(records.entryCount, records.entryCapacity, MOST_ENTRIES);
   const entries = count === 0 ? null : memory.read(records.entries, count * checkEntry.size);
+  const armed = KERNEL_CHECKS.filter((_, bit) => (records.armedMask >>> bit) & 1);
   return {
-    armed: KERNEL_CHECKS.filter((_, bit) => (records.armedMask >>> bit) & 1),
+    armed,
     systemPtes: {
       total: Number(records.totalPtes),
       free: Number(records.freePtes),
@@ -39,6 +41,8 @@ export function checkFacts(kernel: Kernel, modules: Modules): Facts["checks"] | 
       records.armedMask & SPECIAL_POOL_BIT
         ? specialPoolFact(Number(records.specialEligible), Number(records.specialGiven))
         : null,
+    lockedPages: lockFact(kernel, modules, armed),
+    mapping: mappingFact(kernel, modules, armed),
   };
 }
 

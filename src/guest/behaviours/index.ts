@@ -1,15 +1,18 @@
 import { z } from "zod";
 import type { DriverFile } from "../drivers/driver.ts";
+import { directIo } from "./direct-io.ts";
 import { endlessDpc } from "./endless-dpc.ts";
 import { idlePowerDown } from "./idle-power-down.ts";
 import { leakSystemPtes } from "./leak-system-ptes.ts";
 import { lostPowerIrp } from "./lost-power-irp.ts";
 import { mapAndUnmap } from "./map-and-unmap.ts";
+import { misuseMappings } from "./misuse-mappings.ts";
 import { nullDereference } from "./null-dereference.ts";
 import { pageableTable } from "./pageable-table.ts";
 import { poolChurn } from "./pool-churn.ts";
 import { poolOverrun } from "./pool-overrun.ts";
 import { poolUnderrun } from "./pool-underrun.ts";
+import { receiveRing } from "./receive-ring.ts";
 import { useAfterFree } from "./use-after-free.ts";
 
 const name = z
@@ -19,6 +22,11 @@ const name = z
 
 /** A driver in a scenario: its name, how it behaves, and that behaviour's options. */
 export const driver = z.discriminatedUnion("behaviour", [
+  z.strictObject({
+    name,
+    behaviour: z.literal(directIo.name).meta({ description: directIo.summary }),
+    options: directIo.options.prefault({}),
+  }),
   z.strictObject({
     name,
     behaviour: z.literal(endlessDpc.name).meta({ description: endlessDpc.summary }),
@@ -46,6 +54,11 @@ export const driver = z.discriminatedUnion("behaviour", [
   }),
   z.strictObject({
     name,
+    behaviour: z.literal(misuseMappings.name).meta({ description: misuseMappings.summary }),
+    options: misuseMappings.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
     behaviour: z.literal(mapAndUnmap.name).meta({ description: mapAndUnmap.summary }),
     options: mapAndUnmap.options.prefault({}),
   }),
@@ -66,6 +79,11 @@ export const driver = z.discriminatedUnion("behaviour", [
   }),
   z.strictObject({
     name,
+    behaviour: z.literal(receiveRing.name).meta({ description: receiveRing.summary }),
+    options: receiveRing.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
     behaviour: z.literal(poolUnderrun.name).meta({ description: poolUnderrun.summary }),
     options: poolUnderrun.options.prefault({}),
   }),
@@ -81,6 +99,8 @@ export type DriverChoice = z.output<typeof driver>;
 /** The driver that a scenario's entry asks for. */
 export function driverFile(choice: DriverChoice): DriverFile {
   switch (choice.behaviour) {
+    case "direct-io":
+      return { name: choice.name, program: directIo.program(choice.options) };
     case "endless-dpc":
       return { name: choice.name, program: endlessDpc.program(choice.options) };
     case "idle-power-down":
@@ -91,6 +111,8 @@ export function driverFile(choice: DriverChoice): DriverFile {
       return { name: choice.name, program: leakSystemPtes.program(choice.options) };
     case "null-dereference":
       return { name: choice.name, program: nullDereference.program(choice.options) };
+    case "misuse-mappings":
+      return { name: choice.name, program: misuseMappings.program(choice.options) };
     case "map-and-unmap":
       return { name: choice.name, program: mapAndUnmap.program(choice.options) };
     case "pageable-table":
@@ -99,6 +121,8 @@ export function driverFile(choice: DriverChoice): DriverFile {
       return { name: choice.name, program: poolChurn.program(choice.options) };
     case "pool-overrun":
       return { name: choice.name, program: poolOverrun.program(choice.options) };
+    case "receive-ring":
+      return { name: choice.name, program: receiveRing.program(choice.options) };
     case "pool-underrun":
       return { name: choice.name, program: poolUnderrun.program(choice.options) };
     case "use-after-free":

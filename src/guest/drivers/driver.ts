@@ -26,6 +26,11 @@ export interface DriverProgram {
     readonly function: string;
     readonly body: (driver: Driver, thread: Thread, device: bigint, request: bigint) => void;
   };
+  /** What it does with a request of a process: a buffer of that process, on its thread. */
+  readonly control?: {
+    readonly function: string;
+    readonly body: (driver: Driver, thread: Thread, buffer: bigint, bytes: number) => Routine;
+  };
   /** The routine of its worker thread, whose function is called `worker`. */
   readonly worker: { readonly function: string; readonly routine: (driver: Driver, thread: Thread) => Routine };
 }

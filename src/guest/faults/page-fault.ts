@@ -23,7 +23,7 @@ const typeOf = (address: bigint) => (address < FIRST_KERNEL_ADDRESS ? 0xfn : 2n)
 
 /**
  * A fault that nothing can resolve: this kernel keeps every page it maps in memory. In special pool the stop code says what was done there, at
- * any IRQL; elsewhere it is 0xD1 at DISPATCH_LEVEL and above, 0x50 below.
+ * any IRQL; elsewhere it is 0xD1 at DISPATCH_LEVEL and above (0xDB among the system PTEs, where somebody has spoilt a mapping), 0x50 below.
  *
  * @param rip the instruction that faulted
  */
@@ -36,7 +36,8 @@ export function pageFault(kernel: Kernel, thread: Thread, fault: PageFault, rip:
   const specialStop = specialPoolStopCode(kernel, fault.address, rip);
   if (irql >= DISPATCH_LEVEL && specialStop === null) {
     thread.enter(images.find("nt!KiBugCheckDispatch"));
-    return bugCheck(kernel, thread, 0xd1, [fault.address, BigInt(irql), kind.irqlStop, rip], exception);
+    const stopCode = kernel.systemPtes.contains(fault.address) ? 0xdb : 0xd1;
+    return bugCheck(kernel, thread, stopCode, [fault.address, BigInt(irql), kind.irqlStop, rip], exception);
   }
   thread.enter(images.find("nt!MmAccessFault"), [BigInt(fault.errorCode), fault.address]);
   thread.enter(images.find("nt!MiSystemFault"), [fault.address]);

@@ -1,3 +1,4 @@
+import { poolHeader } from "../../dumpfile/index.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { PoolDamage, type PoolFinding } from "../memory/pool-damage.ts";
 import { SPECIAL_POOL_VIOLATION, SpecialPoolDamage } from "../memory/special-pool.ts";
@@ -49,6 +50,7 @@ function poolStop(kernel: Kernel, thread: Thread, found: PoolFinding): never {
     case "list":
       return stop(BAD_POOL_HEADER, 3n, found.entry, found.flink, found.blink);
     case "neighbours":
+      kernel.damagedTag = kernel.memory.processor.readU32(found.before + BigInt(poolHeader.fields.poolTag.offset));
       return stop(BAD_POOL_HEADER, 5n, found.before, 0n, found.entry);
     case "bad entry":
       return stop(BAD_POOL_HEADER, 7n, 0n, 0n, found.entry);

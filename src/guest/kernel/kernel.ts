@@ -4,6 +4,8 @@ import { systemTime as ksystemTime, USER_SHARED_DATA_ADDRESS, userSharedData } f
 import type { GuestPhysicalMemory, Partition } from "../../hypervisor/index.ts";
 import type { ArmedKernelCheck } from "../checks/armed-checks.ts";
 import { CheckRecords } from "../checks/check-records.ts";
+import { LOCK_RECORD_BYTES, LockRecords } from "../checks/lock-records.ts";
+import { MappingRecords, mappingRecordBytes } from "../checks/mapping-records.ts";
 import { DeviceStacks } from "../drivers/device-stacks.ts";
 import { PowerRequests } from "../drivers/power-requests.ts";
 import { GuestStopped, publishRegisters } from "../faults/bug-check.ts";
@@ -82,11 +84,17 @@ export class Kernel {
   /** Null unless it is armed. */
   readonly specialPool: SpecialPool | null;
   readonly systemPtes: SystemPtes;
+  /** Null unless locked pages are tracked. */
+  readonly locks: LockRecords | null;
+  /** Null unless PTE misuse is checked for. */
+  readonly mappings: MappingRecords | null;
   readonly pageable: PageableMemory;
   readonly pageFile: PageFileDevice | null;
   /** What writes a dump of this kernel by itself; null before its drivers are loaded, and where none is wanted. */
   crashDump: CrashDumpStack | null = null;
   readonly checks: CheckRecords;
+  /** Pool tag of the block before the damage that a pool has met; 0: none has. */
+  damagedTag = 0;
   readonly modules: ModuleList;
   readonly devices: DeviceStacks;
   readonly power: PowerRequests;
@@ -157,6 +165,12 @@ export class Kernel {
     );
     this.specialPool = options.armed.some(({ check }) => check === "special-pool")
       ? this.#specialPool(allocatePages)
+      : null;
+    const tracksLocks = options.armed.some(({ check }) => check === "locked-page-tracking");
+    this.locks = tracksLocks ? new LockRecords(allocatePages(LOCK_RECORD_BYTES), this.memory) : null;
+    const misuse = options.armed.some(({ check }) => check === "pte-misuse");
+    this.mappings = misuse
+      ? new MappingRecords(allocatePages(mappingRecordBytes(this.systemPtes.total)), this.memory, this.systemPtes)
       : null;
     this.modules = new ModuleList(this);
     this.devices = new DeviceStacks(this);
