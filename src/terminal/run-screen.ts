@@ -71,7 +71,7 @@ function lines(event: Exclude<RunEvent, { kind: "progress" }>): string[] {
     }
     case "armed": {
       const checks = event.checks.map(({ check, target }) => (target ? `${check} for ${target}` : check)).join(", ");
-      return [...entry("armed", `${checks}, for ${event.partition}'s next start`), ""];
+      return [...entry("asks for", `${checks}, for ${event.partition}'s next start`), ""];
     }
     case "started":
       return startedLines(event);

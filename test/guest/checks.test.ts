@@ -147,6 +147,25 @@ describe("self-diagnosis", () => {
     expect(await host.nextEvent()).toMatchObject({ kind: "started", armed: PTE_TRACKING });
   });
 
+  it("special pool that held too little and found nothing is for a part of the drivers then, and the partition says so", async () => {
+    const procedures = [0x19, 0xc5].map((stopCode) => ({
+      ...{ stopCode, after: null },
+      arm: [{ check: "special-pool", target: null }],
+    }));
+    const crowd = `drivers:
+  - { name: lanmodem.sys, behaviour: use-after-free, options: { at: 2 s, access: write } }
+  - { name: spooler.sys, behaviour: pool-churn, options: { rate: 2000 per second, outstanding: 1000 } }`;
+    const { host } = await crashed(crowd, { procedures, seed: 4 });
+    await host.restart("subject", { arm: [] });
+    expect(host.selfDiagnosis("subject").armed).toMatchObject([{ check: "special-pool", target: null, isPart: false }]);
+    expect(await untilItStops(host)).toMatchObject({ kind: "crashed", stopCode: 0xc5 });
+    await host.restart("subject", { arm: [] });
+    expect(host.selfDiagnosis("subject").armed).toMatchObject([
+      { check: "special-pool", target: "spooler.sys", isPart: true },
+    ]);
+    expect(host.console("subject")).toContain("special-pool cannot be afforded: it is armed for spooler.sys");
+  });
+
   it("a check that this kernel does not have is refused aloud", async () => {
     const { host } = await crashed(LEAK);
     await host.restart("subject", { arm: [{ check: "clairvoyance", target: null }] });

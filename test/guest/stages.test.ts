@@ -37,7 +37,8 @@ function machine() {
         { stopCode: end.stop, parameters: [1n, 2n, 3n, 4n], tag: end.tag ?? 0 },
         end.coverage ?? null,
       );
-    if (end.ask !== undefined) askForChecks(store, [{ check: "special-pool", target: end.ask }]);
+    if (end.ask !== undefined)
+      askForChecks(store, [{ check: "special-pool", target: end.ask === "all" ? null : end.ask }]);
     const armed = state.checks.filter(({ status }) => status === "armed");
     return { state, told, armed: armed.map(({ check, target }) => (target === null ? check : `${check} ${target}`)) };
   };
@@ -71,6 +72,20 @@ describe("stages of self-diagnosis", () => {
     expect(session({ stop: 0xd1, tag: TAG }).armed).toEqual(["special-pool third-party", "special-pool Rcrd"]);
     expect(session({ stop: 0xd1, tag: TAG }).armed).toEqual(["special-pool"]);
     expect(session().armed).toEqual(["special-pool"]);
+  });
+
+  it("whom all third parties cover already is not armed a second time", () => {
+    const { session } = machine();
+    session({ stop: 0xd1, ask: "third-party" });
+    session({ stop: 0x50, ask: "scan.sys" });
+    expect(session().armed).toEqual(["special-pool third-party"]);
+  });
+
+  it("a wish for all does not skip a step", () => {
+    const { session } = machine();
+    session({ stop: 0xd1, ask: "scan.sys" });
+    session({ stop: 0xd1, ask: "all" });
+    expect(session().armed).toEqual(["special-pool third-party"]);
   });
 
   it("without a tag, third parties are followed by all", () => {
@@ -135,7 +150,7 @@ describe("stages of self-diagnosis", () => {
 
   it("starts that fail while nothing is armed disarm nothing", () => {
     const { session } = machine();
-    for (let start = 0; start < 3; start++) session({ early: true });
+    for (let start = 0; start < 4; start++) expect(session({ early: true }).told).toEqual([]);
     session({ stop: 0x19 });
     expect(session().armed).toEqual(["special-pool"]);
   });
@@ -149,6 +164,13 @@ describe("stages of self-diagnosis", () => {
     expect(part.state.checks.every(({ isPart }) => isPart)).toBe(true);
     expect(part.told.join()).toContain("cannot be afforded: it is armed for b.sys, d.sys");
     expect(session().armed).toEqual(["special-pool a.sys", "special-pool c.sys"]);
+  });
+
+  it("special pool that has found something, though it held too little, stays for all", () => {
+    const { session } = machine();
+    session({ stop: 0x19 });
+    session({ stop: 0xd6, coverage: 700 });
+    expect(session().armed).toEqual(["special-pool"]);
   });
 
   it("95 per cent are enough for all", () => {
@@ -203,6 +225,19 @@ describe("6.6/24: the state in non-volatile memory, of a writer that is killed",
       "the record of the last session is damaged: it is not used, and what was known before it counts",
     );
     expect(plan.state.damagedAtBoot).toBe(4);
+  });
+
+  it("takes a session whose end is not known neither for clean nor for failed", () => {
+    const { store, session } = machine();
+    session({ stop: 0x19 });
+    session();
+    const before = store.slice();
+    recordStop(store, 2, { stopCode: 0x50, parameters: [0n, 0n, 0n, 0n], tag: 0 }, null);
+    const at = store.findIndex((byte, index) => byte !== before[index]);
+    store[at] = store[at]! ^ 0x80;
+    const { state, armed } = session();
+    expect([state.cleanSessions, state.failedStarts, armed]).toEqual([0, 0, ["special-pool"]]);
+    expect(state.stops).toEqual([{ stopCode: 0x19, count: 1, firstBoot: 1 }]);
   });
 
   it("of any single bit that has changed is never another state than one that was written", () => {

@@ -201,11 +201,15 @@ class Beginning {
     }
   }
 
-  /** What cannot be afforded for all is armed for a part. */
+  /** What cannot be afforded for all is armed for a part, unless it has found something all the same. */
   #afford(): void {
     const { boot, drivers } = this.#start;
+    const settled = this.#checksLeadingTo(this.#found);
     this.#checks = this.#checks.flatMap((one) => {
-      const part = isArmed(one) ? affordablePart(one, this.#before.state.coverage, drivers, boot) : null;
+      const part =
+        isArmed(one) && !settled.includes(one.check)
+          ? affordablePart(one, this.#before.state.coverage, drivers, boot)
+          : null;
       if (part === null) return [one];
       this.#told.push(
         `${nameOf(one)} cannot be afforded: it is armed for ${part.map(({ target }) => target).join(", ")}`,
