@@ -103,6 +103,32 @@ export const specialPoolFact = z.strictObject({
   isEnough: z.boolean(),
 });
 
+/** Code that a check has recorded as a caller: where it lies, and where it goes on. */
+export const recordedCaller = z.strictObject({
+  address: hexText,
+  module: maybe(z.string()),
+  moduleOffset: maybe(hexText),
+  function: maybe(z.string()),
+});
+
+/** The MDL that a process which ended had locked pages in, and who locked them. */
+export const lockedPagesFact = z.strictObject({
+  mdl: hexText,
+  pages: z.number(),
+  process: maybe(z.strictObject({ name: z.string(), pid: maybe(z.number()) })),
+  lockedBy: recordedCaller,
+});
+
+/** The mapping that a wrong free was about. */
+export const mappingFact = z.strictObject({
+  address: hexText,
+  pages: z.number(),
+  mdl: hexText,
+  /** It had been freed before. */
+  isFreed: z.boolean(),
+  mappedBy: recordedCaller,
+});
+
 /** A user of a tracked resource, as a check that was armed counted it. */
 export const trackedUser = z.strictObject({
   module: z.string(),
@@ -317,6 +343,10 @@ export const facts = z.strictObject({
           stopped: maybe(trackedBlock.extend({ module: z.string() })),
         }),
       ),
+      /** Of stop code 0xCB. */
+      lockedPages: maybe(lockedPagesFact),
+      /** Of stop code 0xDA. */
+      mapping: maybe(mappingFact),
     }),
   ),
   /** Of a dump of a whole machine whose hypervisor failed. */

@@ -1,15 +1,8 @@
 import { hex, Random, StopcodeError } from "../binary/index.ts";
-import { KERNEL_CHECKS } from "../dumpfile/index.ts";
 import type { Partition } from "../hypervisor/index.ts";
-import {
-  type ArmedKernelCheck,
-  type CheckRequest,
-  joinChecks,
-  type Procedure,
-  readArmedChecks,
-  storeArmedChecks,
-} from "./checks/armed-checks.ts";
-import { consumeStopCode, readStopCode, type StopCodeState } from "./checks/stop-code-record.ts";
+import type { ArmedKernelCheck, CheckRequest, Procedure } from "./checks/armed-checks.ts";
+import { askForChecks, readDiagnosis, type StoredDiagnosis, writeDiagnosis } from "./checks/diagnosis-store.ts";
+import { armedIn, beginSession } from "./checks/stages.ts";
 import type { DriverFile } from "./drivers/driver.ts";
 import { type BootStorage, loadDrivers } from "./drivers/loader.ts";
 import { STOP_CODE_NAMES } from "./faults/bug-check.ts";
@@ -60,8 +53,6 @@ const UNIX_EPOCH = 116_444_736_000_000_000n;
  * and only then loads drivers.
  */
 export class Guest {
-  /** The stop that the start before this one ended in, as this guest found it in non-volatile memory. */
-  readonly previous: StopCodeState;
   /** Checks that are on. */
   readonly armed: readonly ArmedKernelCheck[];
   readonly #kernel: Kernel;
@@ -72,9 +63,14 @@ export class Guest {
   /** @throws StopcodeError `guest/out-of-memory` when the partition's memory does not hold what it is to run */
   constructor(options: GuestOptions) {
     const { partition } = options;
-    this.previous = readStopCode(partition.nonVolatile);
-    const asked = joinChecks(readArmedChecks(partition.nonVolatile), this.#ownDiagnosis(options.procedures));
-    this.armed = asked.filter(isKnown);
+    const { boot, procedures, startedAt } = options;
+    const at = BigInt(startedAt.getTime()) * 10_000n + UNIX_EPOCH;
+    const drivers = options.drivers.map(({ name }) => name);
+    const previous = readDiagnosis(partition.nonVolatile);
+    const { state, told } = beginSession(previous, { boot, at, procedures, drivers });
+    // At one blow: the last stop is taken note of, and what this session checks is decided. A stop from here on is one of this session.
+    writeDiagnosis(partition.nonVolatile, state);
+    this.armed = armedIn(state);
     const random = new Random(options.seed, `boot ${options.boot} of ${partition.name}`);
     this.#kernel = withinMemory(partition, () => {
       const kernel = new Kernel({
@@ -82,11 +78,11 @@ export class Guest {
         boot: options.boot,
         random,
         systemPtes: options.systemPtes,
-        startedAt: BigInt(options.startedAt.getTime()) * 10_000n + UNIX_EPOCH,
+        startedAt: at,
         pageFile: options.pageFile,
         armed: this.armed,
       });
-      this.#greet(kernel, asked);
+      this.#greet(kernel, previous, told);
       start(kernel, options, random);
       return kernel;
     });
@@ -164,39 +160,17 @@ export class Guest {
     this.#kernel.publish();
   }
 
-  /** The checks of the procedures that belong to the last stop. */
-  #ownDiagnosis(procedures: readonly Procedure[]): readonly CheckRequest[] {
-    const { previous } = this;
-    if (previous.kind !== "stop") return [];
-    return procedures.filter(({ stopCode }) => stopCode === previous.stopCode).flatMap(({ arm }) => arm);
-  }
-
-  #greet(kernel: Kernel, asked: readonly CheckRequest[]): void {
-    const { partition, physical, processors } = kernel;
+  #greet(kernel: Kernel, { state }: StoredDiagnosis, told: readonly string[]): void {
+    const { physical, processors } = kernel;
     kernel.print(
       `Windows kernel model, build ${BUILD_NUMBER}: ${processors.length} processors, ${physical.pages * 4} KiB, ntoskrnl at ${hex(kernel.nt.base)}`,
     );
-    switch (this.previous.kind) {
-      case "stop": {
-        consumeStopCode(partition.nonVolatile);
-        const { stopCode, boot } = this.previous;
-        kernel.print(`boot ${boot} ended in ${hex(stopCode)} ${STOP_CODE_NAMES[stopCode] ?? ""}`.trimEnd());
-        break;
-      }
-      case "damaged":
-        kernel.print("the record of the last stop is damaged: it is not used");
-        break;
-      case "none":
-        break;
+    if (state.stop !== null) {
+      const { stopCode } = state.stop;
+      kernel.print(`boot ${state.boot} ended in ${hex(stopCode)} ${STOP_CODE_NAMES[stopCode] ?? ""}`.trimEnd());
     }
-    for (const request of asked) {
-      const { check, target } = request;
-      kernel.print(
-        isKnown(request)
-          ? `armed: ${check}${target ? ` for ${target}` : ""}`
-          : `not armed: this kernel has no check ${check}`,
-      );
-    }
+    for (const line of told) kernel.print(line);
+    for (const { check, target } of this.armed) kernel.print(`armed: ${check}${target ? ` for ${target}` : ""}`);
   }
 }
 
@@ -207,7 +181,15 @@ function start(kernel: Kernel, options: GuestOptions, random: Random): void {
   const own = (seed ^ Math.imul(boot, 0x9e37_79b1)) >>> 0;
   let parent = kernel.processes.system.id;
   for (const name of SYSTEM_PROCESSES) {
-    const plain = { name, memoryBytes: SYSTEM_PROCESS_BYTES, private: false, canary: null, work: null, reads: null };
+    const plain = {
+      name,
+      memoryBytes: SYSTEM_PROCESS_BYTES,
+      private: false,
+      canary: null,
+      work: null,
+      reads: null,
+      requests: null,
+    };
     parent = startUserProcess(kernel, services, plain, { parent, seed: own, number: 0, exchange, files: null });
   }
   let offset = 0;
@@ -261,10 +243,7 @@ function withinMemory<T>(partition: Partition, work: () => T): T {
   }
 }
 
-/** Leaves for the partition's next start what it is to check; what was armed before is not any more. */
+/** Leaves for the partition's next start what it is to check besides what is armed. */
 export function armForNextStart(partition: Partition, checks: readonly CheckRequest[]): void {
-  storeArmedChecks(partition.nonVolatile, checks);
+  askForChecks(partition.nonVolatile, checks);
 }
-
-const isKnown = (request: CheckRequest): request is ArmedKernelCheck =>
-  (KERNEL_CHECKS as readonly string[]).includes(request.check);

@@ -1,9 +1,12 @@
 export { type DriverChoice, driver, driverFile } from "./behaviours/index.ts";
 export type { CheckRequest, Procedure } from "./checks/armed-checks.ts";
-export { readStopCode, type StopCode, type StopCodeState } from "./checks/stop-code-record.ts";
+export type { DiagnosisState, StagedCheck, StopCode } from "./checks/diagnosis-state.ts";
+export { readDiagnosis, type StoredDiagnosis, writeDiagnosis } from "./checks/diagnosis-store.ts";
+export { type SelfDiagnosis, type SelfDiagnosisCheck, selfDiagnosis } from "./checks/self-diagnosis.ts";
 export type { DriverFile, DriverProgram } from "./drivers/driver.ts";
 export { armForNextStart, Guest, type GuestOptions } from "./guest.ts";
 export { MOST_SYSTEM_PTES } from "./memory/system-ptes.ts";
+export { deviceRequests } from "./processes/client-process.ts";
 export { fileReads } from "./processes/file-reads.ts";
 export type { ExchangeDirection, PageExchange, PageTransfer } from "./processes/page-exchange.ts";
 export { MOST_PROCESSES } from "./processes/page-stamp.ts";

@@ -1,5 +1,5 @@
 import type { PageRun, PhysicalMemory, Registers } from "../binary/index.ts";
-import type { SelfDump } from "../guest/index.ts";
+import type { SelfDiagnosis, SelfDump } from "../guest/index.ts";
 
 /** A check that a finding asks for, to be applied when the partition starts again, before its drivers load. */
 export interface ArmedCheck {
@@ -100,6 +100,7 @@ export interface Host {
   nextEvent(): Promise<HostEvent>;
   pause(partition: string): Promise<void>;
   resume(partition: string): Promise<void>;
+  /** Starts a partition anew, stopped or not. @param options `arm`: checks besides those that are armed already */
   restart(partition: string, options: { readonly arm: readonly ArmedCheck[] }): Promise<void>;
   /**
    * Boots the whole machine anew, the hypervisor with it. The partitions' non-volatile stores survive.
@@ -114,6 +115,8 @@ export interface Host {
    * ended. Null: none is wanted of it.
    */
   selfDump(partition: string): Promise<SelfDump | null>;
+  /** What a partition does to find out by itself what is wrong with it, as it has left it in its non-volatile store. */
+  selfDiagnosis(partition: string): SelfDiagnosis;
   /** All system physical memory, as the dump partition may read it. */
   machineMemory(): PhysicalMemory;
   /** Whose the frames of system physical memory are, partition by partition; the others are the hypervisor's or free. */

@@ -11,6 +11,7 @@ import {
   HYPERVISOR,
   type Procedure,
   type Scenario,
+  type SelfDiagnosis,
   type SelfDump,
 } from "../host/index.ts";
 import { type ArmRequest, checks, type Finding, procedureTable, type RulePack, sureness } from "../rules/index.ts";
@@ -27,6 +28,7 @@ export type RunEvent =
   | { readonly kind: "recorded"; readonly crash: RecordedCrash; readonly seconds: number }
   | { readonly kind: "self-dump"; readonly partition: string; readonly dump: SelfDump }
   | { readonly kind: "armed"; readonly partition: string; readonly checks: readonly ArmRequest[] }
+  | { readonly kind: "started"; readonly partition: string; readonly boot: number; readonly diagnosis: SelfDiagnosis }
   | { readonly kind: "ended"; readonly report: RunReport; readonly rows: readonly HistoryRow[] };
 
 /** The document of `host run --json`. */
@@ -48,10 +50,13 @@ export interface RunReport {
     readonly partitions: Readonly<Record<string, Readonly<Record<string, number>>>>;
   };
   readonly storage: { readonly counters: Readonly<Record<string, number>> };
+  /** Of each partition: which checks are armed, for which stop code and since when, and which stepped down. */
+  readonly selfDiagnosis: Readonly<Record<string, SelfDiagnosis>>;
   readonly dumps: readonly DumpReport[];
 }
 
 export interface BootReport {
+  readonly partition: string;
   readonly boot: number;
   readonly armed: readonly ArmedCheck[];
   readonly crash: {
@@ -93,7 +98,13 @@ export async function runScenario(path: string, options: RunOptions): Promise<Ru
   const host = new EmulatedHost(scenario, { seed, procedures: proceduresOf(packs) });
   const history = await CrashHistory.open(options.home);
   try {
-    const run = new Run(host, { ...options, boots: options.boots ?? scenario.boots, packs, history });
+    const run = new Run(host, {
+      ...options,
+      boots: options.boots ?? scenario.boots,
+      restartsClean: scenario.restartsClean,
+      packs,
+      history,
+    });
     options.onEvent({ kind: "host", host, scenario: scenario.name, seed });
     await run.toTheEnd();
     const report = { scenario: scenario.name, seed, ...run.report(), unexpected: run.unexpected(scenario.expect) };
@@ -107,13 +118,15 @@ export async function runScenario(path: string, options: RunOptions): Promise<Ru
 
 /** The table by which a guest arms itself when it finds its last stop code at start-up, agent or no agent. */
 const proceduresOf = (packs: readonly RulePack[]): Procedure[] =>
-  procedureTable(packs).map(({ stopCode, checks }) => ({
+  procedureTable(packs).map(({ stopCode, after, checks }) => ({
     stopCode: Number(stopCode),
+    after: after === null ? null : Number(after),
     arm: checks.map((check) => ({ check, target: null })),
   }));
 
 interface LoopOptions extends Pick<RunOptions, "home" | "onEvent"> {
   readonly boots: number;
+  readonly restartsClean: boolean;
   readonly packs: readonly RulePack[];
   readonly history: CrashHistory;
 }
@@ -136,7 +149,11 @@ class Run {
   async toTheEnd(): Promise<void> {
     for (;;) {
       const event = await this.host.nextEvent();
-      if (event.kind === "finished") return this.withoutCrash();
+      if (event.kind === "finished") {
+        this.withoutCrash();
+        if (!(await this.restartedClean())) return;
+        continue;
+      }
       if (event.kind === "started") this.started(event.partition, event.armed);
       else if (event.kind === "live-dump") await this.liveDump(event);
       else if (event.kind === "crashed") {
@@ -149,7 +166,20 @@ class Run {
   }
 
   private started(partition: string, armed: readonly ArmedCheck[]): void {
-    this.starts.set(partition, { boot: (this.starts.get(partition)?.boot ?? 0) + 1, armed });
+    const boot = (this.starts.get(partition)?.boot ?? 0) + 1;
+    this.starts.set(partition, { boot, armed });
+    if (boot > 1 && partition !== HYPERVISOR)
+      this.options.onEvent({ kind: "started", partition, boot, diagnosis: this.host.selfDiagnosis(partition) });
+  }
+
+  /** Where the scenario wants sessions to follow each other: shuts down what runs and starts it again; false when nothing is left to start. */
+  private async restartedClean(): Promise<boolean> {
+    const { boots, restartsClean } = this.options;
+    const next = restartsClean
+      ? [...this.starts].filter(([partition, { boot }]) => partition !== HYPERVISOR && boot < boots)
+      : [];
+    for (const [partition] of next) await this.host.restart(partition, { arm: [] });
+    return next.length > 0;
   }
 
   /** Records what a partition looks like, and lets it go on. */
@@ -215,10 +245,10 @@ class Run {
 
   /** The scenario's time is over: boots that did not end in a crash are reported as such. */
   private withoutCrash(): void {
-    const crashed = new Set(this.boots.map((report) => `${report.crash?.partition} ${report.boot}`));
+    const reported = new Set(this.boots.map(({ partition, boot }) => `${partition} ${boot}`));
     for (const [partition, { boot, armed }] of this.starts)
-      if (boot > 1 && !crashed.has(`${partition} ${boot}`))
-        this.boots.push({ boot, armed, crash: null, crashId: null, findings: [], selfDump: null });
+      if (boot > 1 && !reported.has(`${partition} ${boot}`))
+        this.boots.push({ partition, boot, armed, crash: null, crashId: null, findings: [], selfDump: null });
   }
 
   rows(): HistoryRow[] {
@@ -228,8 +258,9 @@ class Run {
   /** What the scenario expects and did not come, as far as this run had boots for it. */
   unexpected(expected: Scenario["expect"]): string[] | null {
     if (expected.length === 0) return null;
+    const stops = this.boots.filter(({ crash }) => crash !== null);
     return expected.slice(0, this.options.boots).flatMap((stop, index) => {
-      const report = this.boots[index];
+      const report = stops[index];
       const wanted = `${stop.partition} ${hex(stop.stopCode)}${stop.culprit ? ` by ${stop.culprit}` : ""}`;
       const culprit = report?.findings[0]?.culprit.name;
       const came = report?.crash
@@ -253,6 +284,9 @@ class Run {
       },
       hypervisor: { counters: this.host.counters(), partitions: this.host.partitionCounters() },
       storage: { counters: this.host.storageCounters() },
+      selfDiagnosis: Object.fromEntries(
+        this.host.partitions().map(({ name }) => [name, this.host.selfDiagnosis(name)] as const),
+      ),
       dumps: this.crashes.map(({ manifest, folder }) => ({
         crashId: manifest.id,
         partition: manifest.partition,
@@ -275,6 +309,7 @@ function bootReport(
   selfDump: SelfDump | null,
 ): BootReport {
   return {
+    partition: notice.partition,
     boot,
     armed,
     crash: {

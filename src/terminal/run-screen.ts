@@ -1,4 +1,4 @@
-import type { Scenario } from "../host/index.ts";
+import type { Scenario, SelfDiagnosisCheck } from "../host/index.ts";
 import type { RunEvent } from "../pipeline/index.ts";
 import { findingLines } from "./diagnosis-screen.ts";
 import { block, coverageText } from "./facts-screen.ts";
@@ -71,8 +71,10 @@ function lines(event: Exclude<RunEvent, { kind: "progress" }>): string[] {
     }
     case "armed": {
       const checks = event.checks.map(({ check, target }) => (target ? `${check} for ${target}` : check)).join(", ");
-      return [...entry("armed", `${checks}, for ${event.partition}'s next start`), ""];
+      return [...entry("asks for", `${checks}, for ${event.partition}'s next start`), ""];
     }
+    case "started":
+      return startedLines(event);
     case "ended": {
       const { culprit, confidence, bystander } = event.report.verdict;
       const crashes = event.rows.length;
@@ -98,6 +100,31 @@ function lines(event: Exclude<RunEvent, { kind: "progress" }>): string[] {
     }
   }
 }
+
+/** What a start checks, for which stop code and since when, and what is not checked any more; nothing where all that is unchanged and empty. */
+function startedLines({ partition, boot, diagnosis }: Extract<RunEvent, { kind: "started" }>): string[] {
+  const { armed, steppedDown, preventingStart, cleanSessions, found, damagedAtBoot } = diagnosis;
+  const now = (checks: readonly SelfDiagnosisCheck[]) => checks.filter((one) => one.boot === boot).map(checkText);
+  const texts: [string, string][] = [
+    ["damaged", damagedAtBoot === boot ? "what the store held of the last session is not used" : ""],
+    ["armed", armed.map((one) => `${checkText(one)}${one.isPart ? " (all cannot be afforded)" : ""}`).join(" · ")],
+    ["found", found === null ? "" : `${stopCodeText(found)}: nothing more is armed for it`],
+    ["prevented", preventingStart.length > 0 ? `the start, twice: ${preventingStart.map(checkText).join(" · ")}` : ""],
+    ["steps down", now(steppedDown).join(" · ")],
+    ["clean", cleanSessions > 0 ? `${counted(cleanSessions, "session")} without a stop` : ""],
+  ];
+  const told = texts.filter(([, text]) => text !== "");
+  if (told.length === 0) return [];
+  return [
+    `  ${bold(`boot ${boot}`.padEnd(8))} ${partition} starts`,
+    ...told.flatMap(([label, text]) => entry(label, text)),
+  ];
+}
+
+const checkText = ({ check, target, stopCode, boot }: SelfDiagnosisCheck): string =>
+  `${check}${target === null ? "" : ` for ${target}`} since boot ${boot}${stopCode === null ? "" : ` because of ${stopCodeText(stopCode)}`}`;
+
+const stopCodeText = (code: string): string => code.toUpperCase().replace("0X", "0x");
 
 function mediaLines({ mediaPeriods = 0, mediaMisses = 0 }: Readonly<Record<string, number>>): string[] {
   if (mediaPeriods === 0) return [];

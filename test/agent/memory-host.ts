@@ -169,6 +169,13 @@ export class MemoryHost implements Host {
 
   // A machine of this kind has no hypervisor that could fail.
   async restartAll(): Promise<void> {}
+  selfDiagnosis() {
+    return {
+      ...{ armed: [], steppedDown: [], preventingStart: [], cleanSessions: 0 },
+      ...{ found: null, stops: [], damagedAtBoot: null },
+    };
+  }
+
   machineMemory(): PhysicalMemory {
     throw new StopcodeError("host/no-hypervisor", "the twin has no system physical memory");
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { checkEntry, checkRecords } from "../../src/dumpfile/index.ts";
-import { readStopCode } from "../../src/guest/index.ts";
+import { readDiagnosis } from "../../src/guest/index.ts";
 import { EmulatedHost } from "../../src/host/index.ts";
 import { crashed, LEAK, labScenario, untilItStops, type View, viewOf } from "./lab.ts";
 import { exportsOf } from "./unwind-twin.ts";
@@ -33,11 +33,9 @@ describe("self-diagnosis", () => {
   it("6.6/1: a stop code is in non-volatile storage before the machine stops", async () => {
     const host = new EmulatedHost(labScenario(LEAK));
     const event = await untilItStops(host);
-    const record = readStopCode(host.nonVolatile("subject"));
-    expect(record).toMatchObject({ kind: "stop", boot: 1, stopCode: 0x3f });
-    expect(event.kind === "crashed" && record.kind === "stop" && record.parameters).toEqual(
-      event.kind === "crashed" && event.parameters,
-    );
+    const { boot, stop } = readDiagnosis(host.nonVolatile("subject")).state;
+    expect([boot, stop?.stopCode]).toEqual([1, 0x3f]);
+    expect(stop?.parameters).toEqual(event.kind === "crashed" && event.parameters);
   });
 
   it("6.6/2: the next start reads it, and consumes it, before any driver loads", async () => {
@@ -47,7 +45,10 @@ describe("self-diagnosis", () => {
     const lines = host.console("subject");
     expect(lines).toContain("boot 1 ended in 0x3f NO_MORE_SYSTEM_PTES");
     expect(lines).not.toContain("leakdrv.sys");
-    expect(readStopCode(host.nonVolatile("subject"))).toEqual({ kind: "none", boot: 1 });
+    expect(readDiagnosis(host.nonVolatile("subject"))).toMatchObject({
+      isDamaged: false,
+      state: { boot: 2, stop: null, stops: [{ stopCode: 0x3f, count: 1, firstBoot: 1 }] },
+    });
     await untilItStops(host);
     const whole = host.console("subject");
     expect(whole.indexOf("boot 1 ended")).toBeLessThan(whole.indexOf("driver leakdrv.sys loaded"));
@@ -63,27 +64,27 @@ describe("self-diagnosis", () => {
 
   it("6.6/4: given code X, the kernel switches on exactly the checks of its procedure, with no one's help", async () => {
     const procedures = [
-      { stopCode: 0x3f, arm: PTE_TRACKING },
-      { stopCode: 0xd1, arm: [{ check: "clairvoyance", target: null }] },
+      { stopCode: 0x3f, after: null, arm: PTE_TRACKING },
+      { stopCode: 0xd1, after: null, arm: [{ check: "clairvoyance", target: null }] },
     ];
     const { host } = await crashed(LEAK, { procedures });
     await host.restart("subject", { arm: [] });
     expect(await host.nextEvent()).toMatchObject({ kind: "started", armed: PTE_TRACKING });
     expect(await untilItStops(host)).toMatchObject({ stopCode: 0xd8 });
-    // 0xD8 has no procedure: the start after it has nothing armed.
+    // 0xD8 has no procedure: what was armed stays.
     await host.restart("subject", { arm: [] });
-    expect(await host.nextEvent()).toMatchObject({ kind: "started", armed: [] });
+    expect(await host.nextEvent()).toMatchObject({ kind: "started", armed: PTE_TRACKING });
   });
 
   it("6.6/5: given another code on another machine, other checks are on", async () => {
-    const procedures = [{ stopCode: 0x3f, arm: PTE_TRACKING }];
+    const procedures = [{ stopCode: 0x3f, after: null, arm: PTE_TRACKING }];
     const { host } = await crashed(DISPATCH_FAULT, { procedures });
     await host.restart("subject", { arm: [] });
     expect(await host.nextEvent()).toMatchObject({ kind: "started", armed: [] });
   });
 
   it("a check that is asked for from inside and from outside is armed once", async () => {
-    const { host } = await crashed(LEAK, { procedures: [{ stopCode: 0x3f, arm: PTE_TRACKING }] });
+    const { host } = await crashed(LEAK, { procedures: [{ stopCode: 0x3f, after: null, arm: PTE_TRACKING }] });
     await host.restart("subject", { arm: PTE_TRACKING });
     expect(await host.nextEvent()).toMatchObject({ armed: PTE_TRACKING });
     expect(host.console("subject").split("armed: pte-tracking")).toHaveLength(2);
@@ -128,30 +129,41 @@ describe("self-diagnosis", () => {
     expect(used + free).toBe(total);
   });
 
-  it("6.6/17: a different stop while a check is armed is recorded as itself", async () => {
+  it("6.6/17: a different stop while a check is armed is recorded as itself, and counted beside the first", async () => {
     const { host, event } = await secondStop(DISPATCH_FAULT, PTE_TRACKING);
     expect(event.stopCode).toBe(0xd1);
-    expect(readStopCode(host.nonVolatile("subject"))).toMatchObject({ kind: "stop", boot: 2, stopCode: 0xd1 });
+    const { state } = readDiagnosis(host.nonVolatile("subject"));
+    expect([state.boot, state.stop?.stopCode]).toEqual([2, 0xd1]);
+    expect(state.stops).toEqual([{ stopCode: 0xd1, count: 1, firstBoot: 1 }]);
   });
 
-  it("6.6/24: a damaged record counts as none, and the console says so", async () => {
-    const { host } = await crashed(LEAK);
-    host.nonVolatile("subject")[0x10]! ^= 1;
-    expect(readStopCode(host.nonVolatile("subject"))).toEqual({ kind: "damaged" });
-    await host.restart("subject", { arm: [] });
-    expect(host.console("subject")).toContain("damaged");
-    expect(host.console("subject")).not.toContain("boot 1 ended");
-  });
-
-  it("checks are handed over by restart, and only for that start", async () => {
+  it("checks are handed over by restart, and stay on until they step down", async () => {
     const { host } = await crashed(LEAK);
     await host.restart("subject", { arm: PTE_TRACKING });
     expect(host.console("subject")).toContain("armed: pte-tracking");
     expect(await host.nextEvent()).toMatchObject({ kind: "started", armed: PTE_TRACKING });
     await untilItStops(host);
     await host.restart("subject", { arm: [] });
-    expect(await host.nextEvent()).toMatchObject({ kind: "started", armed: [] });
-    expect(await untilItStops(host)).toMatchObject({ kind: "crashed", stopCode: 0x3f });
+    expect(await host.nextEvent()).toMatchObject({ kind: "started", armed: PTE_TRACKING });
+  });
+
+  it("special pool that held too little and found nothing is for a part of the drivers then, and the partition says so", async () => {
+    const procedures = [0x19, 0xc5].map((stopCode) => ({
+      ...{ stopCode, after: null },
+      arm: [{ check: "special-pool", target: null }],
+    }));
+    const crowd = `drivers:
+  - { name: lanmodem.sys, behaviour: use-after-free, options: { at: 2 s, access: write } }
+  - { name: spooler.sys, behaviour: pool-churn, options: { rate: 2000 per second, outstanding: 1000 } }`;
+    const { host } = await crashed(crowd, { procedures, seed: 4 });
+    await host.restart("subject", { arm: [] });
+    expect(host.selfDiagnosis("subject").armed).toMatchObject([{ check: "special-pool", target: null, isPart: false }]);
+    expect(await untilItStops(host)).toMatchObject({ kind: "crashed", stopCode: 0xc5 });
+    await host.restart("subject", { arm: [] });
+    expect(host.selfDiagnosis("subject").armed).toMatchObject([
+      { check: "special-pool", target: "spooler.sys", isPart: true },
+    ]);
+    expect(host.console("subject")).toContain("special-pool cannot be afforded: it is armed for spooler.sys");
   });
 
   it("a check that this kernel does not have is refused aloud", async () => {

@@ -36,6 +36,7 @@ function working(engine: EngineKind, options: Parameters<typeof processWork.pars
       canary: null,
       work,
       reads: null,
+      requests: null,
     })),
   });
   const run = (seconds: number) => {

@@ -14,6 +14,7 @@ import { placeOf } from "./function-names.ts";
 import type { Kernel } from "./kernel.ts";
 import { kernelExport } from "./kernel-exports.ts";
 import type { Modules } from "./modules.ts";
+import { lockFact, mappingFact } from "./pointed-records.ts";
 import { poolTrackingFact } from "./pool-tracking.ts";
 
 const MOST_ENTRIES = 65_536;
@@ -32,8 +33,9 @@ export function checkFacts(kernel: Kernel, modules: Modules): Facts["checks"] | 
   if (records.signature !== CHECK_RECORDS_SIGNATURE || records.version !== CHECK_RECORDS_VERSION) return null;
   const count = Math.min(records.entryCount, records.entryCapacity, MOST_ENTRIES);
   const entries = count === 0 ? null : memory.read(records.entries, count * checkEntry.size);
+  const armed = KERNEL_CHECKS.filter((_, bit) => (records.armedMask >>> bit) & 1);
   return {
-    armed: KERNEL_CHECKS.filter((_, bit) => (records.armedMask >>> bit) & 1),
+    armed,
     systemPtes: {
       total: Number(records.totalPtes),
       free: Number(records.freePtes),
@@ -46,6 +48,8 @@ export function checkFacts(kernel: Kernel, modules: Modules): Facts["checks"] | 
         : null,
     forcedIrql: forcedIrqlFact(kernel, modules),
     poolTracking: poolTrackingFact(kernel, modules),
+    lockedPages: lockFact(kernel, modules, armed),
+    mapping: mappingFact(kernel, modules, armed),
   };
 }
 

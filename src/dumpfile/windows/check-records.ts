@@ -15,6 +15,8 @@ export const KERNEL_CHECKS = [
   "unload-checks",
   "force-irql",
   "special-pool-start",
+  "locked-page-tracking",
+  "pte-misuse",
 ] as const;
 
 export type KernelCheck = (typeof KERNEL_CHECKS)[number];
@@ -46,4 +48,32 @@ export const checkEntry = layout("LAB_CHECK_ENTRY", 0x20, {
   calls:         u32(0x10, "reservations made from here"),
   releasedCalls: u32(0x14, "of these, given back"),
   heldPtes:      u64(0x18),
+});
+
+/** "LOCK" and "MAPS", first letter in the lowest byte: records that a stop code's parameter points at. */
+export const LOCK_RECORD_SIGNATURE = 0x4b434f4c;
+export const MAPPING_RECORD_SIGNATURE = 0x5350414d;
+
+/** An MDL whose pages are locked, as locked-page tracking keeps it; parameter 1 of 0xCB. */
+// biome-ignore format: a table
+export const lockRecord = layout("LAB_LOCK_RECORD", 0x30, {
+  signature:     u32(0x00, "LOCK"),
+  pages:         u32(0x04),
+  mdl:           address(0x08, "0: not in use"),
+  process:       address(0x10, "EPROCESS whose pages they are"),
+  caller:        address(0x18, "return address in the driver that locked them"),
+  callersCaller: address(0x20, "where that function was called from"),
+});
+
+/** A run of system PTEs, as level 3 of PTE tracking keeps it; parameter 2 of 0xDA, for the kinds 1 to 5. */
+// biome-ignore format: a table
+export const mappingRecord = layout("LAB_MAPPING_RECORD", 0x30, {
+  signature:     u32(0x00, "MAPS"),
+  state:         u32(0x04, "1 mapped, 2 freed"),
+  mdl:           address(0x08),
+  address:       address(0x10, "where the pages are mapped"),
+  startVa:       address(0x18, "of the buffer, as the MDL had it"),
+  pages:         u32(0x20),
+  firstFrame:    u32(0x24),
+  mappedBy:      address(0x28, "return address in the driver"),
 });

@@ -15,6 +15,7 @@ export const eprocess = layout("EPROCESS", 0xa40, {
   uniqueProcessId:    u64(0x440),
   activeProcessLinks: bytes(0x448, 0x10, "LIST_ENTRY64, headed by PsActiveProcessHead"),
   createTime:         u64(0x468, "FILETIME"),
+  numberOfLockedPages: u64(0x500, "pages that drivers have locked by MDL"),
   inheritedFromUniqueProcessId: u64(0x540),
   peb:                address(0x550, "0 for System"),
   imageFileName:      text(0x5a8, 15),

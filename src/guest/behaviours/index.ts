@@ -1,11 +1,13 @@
 import { z } from "zod";
 import type { DriverFile } from "../drivers/driver.ts";
+import { directIo } from "./direct-io.ts";
 import { doubleFree } from "./double-free.ts";
 import { endlessDpc } from "./endless-dpc.ts";
 import { idlePowerDown } from "./idle-power-down.ts";
 import { leakSystemPtes } from "./leak-system-ptes.ts";
 import { lostPowerIrp } from "./lost-power-irp.ts";
 import { mapAndUnmap } from "./map-and-unmap.ts";
+import { misuseMappings } from "./misuse-mappings.ts";
 import { nullDereference } from "./null-dereference.ts";
 import { pageableAtDispatch } from "./pageable-at-dispatch.ts";
 import { pageableTable } from "./pageable-table.ts";
@@ -14,6 +16,7 @@ import { poolChurn } from "./pool-churn.ts";
 import { poolLeak } from "./pool-leak.ts";
 import { poolOverrun } from "./pool-overrun.ts";
 import { poolUnderrun } from "./pool-underrun.ts";
+import { receiveRing } from "./receive-ring.ts";
 import { unloadLeak } from "./unload-leak.ts";
 import { useAfterFree } from "./use-after-free.ts";
 import { wrongTagFree } from "./wrong-tag-free.ts";
@@ -29,6 +32,11 @@ export const driver = z.discriminatedUnion("behaviour", [
     name,
     behaviour: z.literal(doubleFree.name).meta({ description: doubleFree.summary }),
     options: doubleFree.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(directIo.name).meta({ description: directIo.summary }),
+    options: directIo.options.prefault({}),
   }),
   z.strictObject({
     name,
@@ -54,6 +62,11 @@ export const driver = z.discriminatedUnion("behaviour", [
     name,
     behaviour: z.literal(nullDereference.name).meta({ description: nullDereference.summary }),
     options: nullDereference.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(misuseMappings.name).meta({ description: misuseMappings.summary }),
+    options: misuseMappings.options.prefault({}),
   }),
   z.strictObject({
     name,
@@ -92,6 +105,11 @@ export const driver = z.discriminatedUnion("behaviour", [
   }),
   z.strictObject({
     name,
+    behaviour: z.literal(receiveRing.name).meta({ description: receiveRing.summary }),
+    options: receiveRing.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
     behaviour: z.literal(poolUnderrun.name).meta({ description: poolUnderrun.summary }),
     options: poolUnderrun.options.prefault({}),
   }),
@@ -119,6 +137,8 @@ export function driverFile(choice: DriverChoice): DriverFile {
   switch (choice.behaviour) {
     case "double-free":
       return { name: choice.name, program: doubleFree.program(choice.options) };
+    case "direct-io":
+      return { name: choice.name, program: directIo.program(choice.options) };
     case "endless-dpc":
       return { name: choice.name, program: endlessDpc.program(choice.options) };
     case "idle-power-down":
@@ -129,6 +149,8 @@ export function driverFile(choice: DriverChoice): DriverFile {
       return { name: choice.name, program: leakSystemPtes.program(choice.options) };
     case "null-dereference":
       return { name: choice.name, program: nullDereference.program(choice.options) };
+    case "misuse-mappings":
+      return { name: choice.name, program: misuseMappings.program(choice.options) };
     case "map-and-unmap":
       return { name: choice.name, program: mapAndUnmap.program(choice.options) };
     case "pageable-at-dispatch":
@@ -143,6 +165,8 @@ export function driverFile(choice: DriverChoice): DriverFile {
       return { name: choice.name, program: poolLeak.program(choice.options) };
     case "pool-overrun":
       return { name: choice.name, program: poolOverrun.program(choice.options) };
+    case "receive-ring":
+      return { name: choice.name, program: receiveRing.program(choice.options) };
     case "pool-underrun":
       return { name: choice.name, program: poolUnderrun.program(choice.options) };
     case "unload-leak":

@@ -104,6 +104,15 @@ export class CheckRecords {
     this.written++;
   }
 
+  /** Of a thousand allocations that were to come from special pool, how many did; null when none was to. */
+  specialCoverage(): number | null {
+    const { specialEligible, specialGiven } = checkRecords.fields;
+    const read = ({ offset }: { readonly offset: number }) =>
+      Number(this.#memory.processor.readU64(this.#block + BigInt(offset)));
+    const eligible = read(specialEligible);
+    return eligible === 0 ? null : Math.floor((read(specialGiven) * 1000) / eligible);
+  }
+
   /** Brings the counts of free PTEs up to date, for whoever reads the dump. */
   summarize(): void {
     this.#memory.put(checkRecords, this.#block, {

@@ -2,11 +2,21 @@ import { deviceObject, driverObject, IO_TYPE, POWER_FUNCTION, unicodeString64 } 
 import type { KernelFunction, LoadedImage } from "../image/loaded-image.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Thread } from "../threads/thread.ts";
+import type { Routine } from "../threads/wait.ts";
+
+/** IRP_MJ_DEVICE_CONTROL. */
+const DEVICE_CONTROL = 0x0e;
 
 /** A driver's routine for power requests. */
 export interface PowerDispatch {
   readonly function: KernelFunction;
   readonly body: (thread: Thread, device: bigint, request: bigint) => void;
+}
+
+/** A driver's routine for requests of processes. */
+export interface ControlDispatch {
+  readonly function: KernelFunction;
+  readonly body: (thread: Thread, buffer: bigint, bytes: number) => Routine;
 }
 
 /** A device's extension is its driver's own. Those here keep the next lower device in it, 0 for the lowest. */
@@ -22,6 +32,7 @@ export class DeviceStacks {
   readonly #kernel: Kernel;
   readonly #drivers = new Map<LoadedImage, bigint>();
   readonly #dispatch = new Map<bigint, PowerDispatch>();
+  readonly #control = new Map<bigint, ControlDispatch>();
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
@@ -53,6 +64,20 @@ export class DeviceStacks {
     const table = driver + at(driverObject.fields.majorFunction);
     this.#kernel.memory.processor.writeU64(table + BigInt(POWER_FUNCTION * 8), dispatch.function.address);
     this.#dispatch.set(driver, dispatch);
+  }
+
+  /** Has a driver get the requests that processes send to its devices. */
+  registerControl(driver: bigint, dispatch: ControlDispatch): void {
+    const table = driver + at(driverObject.fields.majorFunction);
+    this.#kernel.memory.processor.writeU64(table + BigInt(DEVICE_CONTROL * 8), dispatch.function.address);
+    this.#control.set(driver, dispatch);
+  }
+
+  /** What gets the requests of processes to the driver of a name; null as long as it is not loaded, and where it takes none. */
+  controlOf(driverName: string): ControlDispatch | null {
+    const image = this.#kernel.images.loaded.find(({ name }) => name === driverName);
+    const driver = image && this.#drivers.get(image);
+    return driver === undefined ? null : (this.#control.get(driver) ?? null);
   }
 
   /** A new device of a driver, the only one in its stack. */

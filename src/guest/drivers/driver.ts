@@ -32,6 +32,11 @@ export interface DriverProgram {
     readonly body: (driver: Driver, thread: Thread) => void;
     readonly again: number;
   };
+  /** What it does with a request of a process: a buffer of that process, on its thread. */
+  readonly control?: {
+    readonly function: string;
+    readonly body: (driver: Driver, thread: Thread, buffer: bigint, bytes: number) => Routine;
+  };
   /** The routine of its worker thread, whose function is called `worker`. */
   readonly worker: { readonly function: string; readonly routine: (driver: Driver, thread: Thread) => Routine };
 }

@@ -1,4 +1,5 @@
 import { Random } from "../../binary/index.ts";
+import { completeStart } from "../checks/diagnosis-store.ts";
 import { call, declare } from "../image/function.ts";
 import type { ImageDeclaration } from "../image/image-declaration.ts";
 import type { LoadedImage } from "../image/loaded-image.ts";
@@ -72,6 +73,7 @@ export function* loadDrivers(
     kernel.unmapImage(dumpPort);
   }
   kernel.print(`${files.length} drivers started`);
+  completeStart(kernel.partition.nonVolatile);
   thread.leave();
   thread.enter(images.find("nt!MmZeroPageThread"));
   services.enterWait(thread);
@@ -106,7 +108,12 @@ function loadDriver(
   const driver = driverFor(file.name, image, services, chance, kernel);
   const { devices } = kernel;
   const object = devices.driverOf(image);
-  const { power } = program;
+  const { power, control } = program;
+  if (control)
+    devices.registerControl(object, {
+      function: driver.function(control.function),
+      body: (own, buffer, bytes) => control.body(driver, own, buffer, bytes),
+    });
   if (power)
     devices.registerPower(object, {
       function: driver.function(power.function),

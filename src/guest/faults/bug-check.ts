@@ -8,7 +8,7 @@ import {
   specialRegisters,
 } from "../../dumpfile/index.ts";
 import { CRASH_NO_DUMP, CRASH_NOTIFY } from "../../hypervisor/index.ts";
-import { writeStopCode } from "../checks/stop-code-record.ts";
+import { recordStop } from "../checks/diagnosis-store.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Processor } from "../threads/processor.ts";
 import { HIGH_LEVEL } from "../threads/processor.ts";
@@ -28,7 +28,9 @@ export const STOP_CODE_NAMES: Readonly<Record<number, string>> = {
   25: "BAD_POOL_HEADER",
   26: "MEMORY_MANAGEMENT",
   63: "NO_MORE_SYSTEM_PTES",
+  78: "PFN_LIST_CORRUPT",
   80: "PAGE_FAULT_IN_NONPAGED_AREA",
+  118: "PROCESS_HAS_LOCKED_PAGES",
   119: "KERNEL_STACK_INPAGE_ERROR",
   122: "KERNEL_DATA_INPAGE_ERROR",
   123: "INACCESSIBLE_BOOT_DEVICE",
@@ -38,6 +40,7 @@ export const STOP_CODE_NAMES: Readonly<Record<number, string>> = {
   196: "DRIVER_VERIFIER_DETECTED_VIOLATION",
   197: "DRIVER_CORRUPTED_EXPOOL",
   199: "TIMER_OR_DPC_INVALID",
+  203: "DRIVER_LEFT_LOCKED_PAGES_IN_PROCESS",
   204: "PAGE_FAULT_IN_FREED_SPECIAL_POOL",
   205: "PAGE_FAULT_BEYOND_END_OF_ALLOCATION",
   206: "DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS",
@@ -45,6 +48,8 @@ export const STOP_CODE_NAMES: Readonly<Record<number, string>> = {
   213: "DRIVER_PAGE_FAULT_IN_FREED_SPECIAL_POOL",
   214: "DRIVER_PAGE_FAULT_BEYOND_END_OF_ALLOCATION",
   216: "DRIVER_USED_EXCESSIVE_PTES",
+  218: "SYSTEM_PTE_MISUSE",
+  219: "DRIVER_CORRUPTED_SYSPTES",
   228: "WORKER_INVALID",
   307: "DPC_WATCHDOG_VIOLATION",
 };
@@ -86,7 +91,8 @@ export function bugCheck(
     memory.processor.writeU64(kernel.variable("KiBugcheckData") + BigInt(8 * index), word);
   });
   kernel.checks.summarize();
-  writeStopCode(partition.nonVolatile, { boot: kernel.boot, stopCode: code, parameters });
+  const left = { stopCode: code, parameters, tag: kernel.damagedTag };
+  recordStop(partition.nonVolatile, kernel.boot, left, kernel.checks.specialCoverage());
 
   for (const processor of kernel.processors) {
     const at = processor === crashing ? entry : { rip: processor.current.rip, rsp: processor.current.rsp };

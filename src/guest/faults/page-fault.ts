@@ -29,7 +29,8 @@ const unloadedStopCode = ({ modules }: Kernel, address: bigint): number | null =
 
 /**
  * A fault that nothing can resolve: this kernel keeps every page it maps in memory. In special pool, and where a driver is not
- * any more, the stop code says so at any IRQL; elsewhere it is 0xD1 at DISPATCH_LEVEL and above, 0x50 below.
+ * any more, the stop code says so at any IRQL; elsewhere it is 0xD1 at DISPATCH_LEVEL and above (0xDB among the system PTEs, where
+ * somebody has spoilt a mapping), 0x50 below.
  *
  * @param rip the instruction that faulted
  */
@@ -42,7 +43,8 @@ export function pageFault(kernel: Kernel, thread: Thread, fault: PageFault, rip:
   const stopCode = specialPoolStopCode(kernel, fault.address, rip) ?? unloadedStopCode(kernel, fault.address);
   if (irql >= DISPATCH_LEVEL && stopCode === null) {
     thread.enter(images.find("nt!KiBugCheckDispatch"));
-    return bugCheck(kernel, thread, 0xd1, [fault.address, BigInt(irql), kind.irqlStop, rip], exception);
+    const stopCode = kernel.systemPtes.contains(fault.address) ? 0xdb : 0xd1;
+    return bugCheck(kernel, thread, stopCode, [fault.address, BigInt(irql), kind.irqlStop, rip], exception);
   }
   thread.enter(images.find("nt!MmAccessFault"), [BigInt(fault.errorCode), fault.address]);
   thread.enter(images.find("nt!MiSystemFault"), [fault.address]);

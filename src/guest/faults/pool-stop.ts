@@ -1,3 +1,4 @@
+import { poolHeader } from "../../dumpfile/index.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { PoolDamage, type PoolFinding } from "../memory/pool-damage.ts";
 import { TRAILER_VIOLATION, TrailerDamage } from "../memory/pool-tracking.ts";
@@ -60,6 +61,7 @@ function poolStop(kernel: Kernel, thread: Thread, found: PoolFinding): never {
     case "list":
       return stop(BAD_POOL_HEADER, 3n, found.entry, found.flink, found.blink);
     case "neighbours":
+      kernel.damagedTag = kernel.memory.processor.readU32(found.before + BigInt(poolHeader.fields.poolTag.offset));
       return stop(BAD_POOL_HEADER, 5n, found.before, 0n, found.entry);
     case "bad entry":
       return stop(BAD_POOL_HEADER, 7n, 0n, 0n, found.entry);

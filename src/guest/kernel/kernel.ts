@@ -11,6 +11,8 @@ import type { GuestPhysicalMemory, Partition } from "../../hypervisor/index.ts";
 import type { ArmedKernelCheck } from "../checks/armed-checks.ts";
 import { CheckRecords } from "../checks/check-records.ts";
 import { ForcedIrql } from "../checks/forced-irql.ts";
+import { LOCK_RECORD_BYTES, LockRecords } from "../checks/lock-records.ts";
+import { MappingRecords, mappingRecordBytes } from "../checks/mapping-records.ts";
 import { DeviceStacks } from "../drivers/device-stacks.ts";
 import { PowerRequests } from "../drivers/power-requests.ts";
 import { GuestStopped, publishRegisters } from "../faults/bug-check.ts";
@@ -94,6 +96,10 @@ export class Kernel {
   /** Null unless it is armed. */
   readonly poolTracking: PoolTracking | null;
   readonly systemPtes: SystemPtes;
+  /** Null unless locked pages are tracked. */
+  readonly locks: LockRecords | null;
+  /** Null unless PTE misuse is checked for. */
+  readonly mappings: MappingRecords | null;
   readonly pageable: PageableMemory;
   /** Null unless it is armed. */
   readonly forcedIrql: ForcedIrql | null;
@@ -101,6 +107,8 @@ export class Kernel {
   /** What writes a dump of this kernel by itself; null before its drivers are loaded, and where none is wanted. */
   crashDump: CrashDumpStack | null = null;
   readonly checks: CheckRecords;
+  /** Pool tag of the block before the damage that a pool has met; 0: none has. */
+  damagedTag = 0;
   readonly modules: ModuleList;
   readonly devices: DeviceStacks;
   readonly power: PowerRequests;
@@ -176,6 +184,12 @@ export class Kernel {
     this.specialPool = isArmed("special-pool") || atStart ? this.#specialPool(allocatePages, atStart) : null;
     this.forcedIrql = isArmed("force-irql") ? new ForcedIrql(this) : null;
     this.poolTracking = isArmed("pool-tracking") ? this.#poolTracking() : null;
+    this.locks = isArmed("locked-page-tracking")
+      ? new LockRecords(allocatePages(LOCK_RECORD_BYTES), this.memory)
+      : null;
+    this.mappings = isArmed("pte-misuse")
+      ? new MappingRecords(allocatePages(mappingRecordBytes(this.systemPtes.total)), this.memory, this.systemPtes)
+      : null;
     this.modules = new ModuleList(this);
     this.devices = new DeviceStacks(this);
     this.power = new PowerRequests(this);

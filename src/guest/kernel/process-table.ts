@@ -31,6 +31,7 @@ export class ProcessTable {
   readonly idle: Process;
   readonly system: Process;
   readonly #kernel: Kernel;
+  readonly #byObject = new Map<bigint, Process>();
   #stacks = 0;
   #nextId = 8;
   #lastPcid = 0;
@@ -55,6 +56,21 @@ export class ProcessTable {
     const process = this.#create(name, id, parent, own);
     this.#list(process);
     return process;
+  }
+
+  /** The process that has this EPROCESS. */
+  of(object: bigint): Process {
+    return this.#byObject.get(object)!;
+  }
+
+  withId(id: number): Process {
+    return [...this.#byObject.values()].find((process) => process.id === id)!;
+  }
+
+  /** Takes a process that has ended off the list. Its object, and the tables that its root leads to, stay: somebody has a handle to it. */
+  end({ object }: Process): void {
+    this.#kernel.memory.removeEntry(object + at(eprocess.fields.activeProcessLinks));
+    this.#byObject.delete(object);
   }
 
   /** A thread that does not run yet, with a stack of its own. */
@@ -159,7 +175,9 @@ export class ProcessTable {
     });
     memory.initializeList(object + at(eprocess.fields.pcbThreadListHead));
     memory.initializeList(object + at(eprocess.fields.threadListHead));
-    return { object, id, name, tables };
+    const process = { object, id, name, tables };
+    this.#byObject.set(object, process);
+    return process;
   }
 
   #list({ object }: Process): void {
@@ -167,7 +185,7 @@ export class ProcessTable {
     memory.insertTail(this.#kernel.variable("PsActiveProcessHead"), object + at(eprocess.fields.activeProcessLinks));
   }
 
-  /** Processes never end, and there is one identifier each: the kernel never has to take one from another process. */
+  /** There is one identifier for each process, also for those that have ended: the kernel never has to take one from another. */
   #takePcid(): number {
     if (this.#lastPcid === LAST_PCID) throw new Error(`a kernel has at most ${LAST_PCID} processes`);
     return ++this.#lastPcid;

@@ -1,5 +1,6 @@
-import { layout, PAGE_SIZE, u16, u32, u64 } from "../../binary/index.ts";
+import { PAGE_SIZE } from "../../binary/index.ts";
 import { PageFault } from "../../hypervisor/index.ts";
+import type { Unmapping } from "../checks/mapping-records.ts";
 import { bugCheck } from "../faults/bug-check.ts";
 import { overstay } from "../faults/dpc-watchdog.ts";
 import { hardFault } from "../faults/hard-fault.ts";
@@ -12,20 +13,15 @@ import { TICKS_PER_SECOND } from "../threads/virtual-clock.ts";
 import type { Routine } from "../threads/wait.ts";
 import { DeferredServices } from "./deferred-services.ts";
 import type { Kernel } from "./kernel.ts";
+import { LockedPages } from "./locked-pages.ts";
+import { framesOfMdl, memoryDescriptorList } from "./memory-descriptor-list.ts";
 import { PoolServices } from "./pool-services.ts";
 import { PowerServices } from "./power-services.ts";
 
-/** MDL: which page frames a buffer lies in; their numbers follow. Source: Microsoft's public wdm.h documentation. */
-export const memoryDescriptorList = layout("MDL", 0x30, {
-  next: u64(0x00),
-  size: u16(0x08, "bytes, with the frame numbers"),
-  mdlFlags: u16(0x0a, "1: mapped to system addresses; 4: built for nonpaged pool"),
-  process: u64(0x10),
-  mappedSystemVa: u64(0x18),
-  startVa: u64(0x20, "of the buffer, rounded down to a page"),
-  byteCount: u32(0x28),
-  byteOffset: u32(0x2c),
-});
+/** A driver that holds one in so many system PTEs or more is called excessive; where all hold less, there are too few for all. */
+const EXCESSIVE_SHARE = 4;
+
+const SYSTEM_PTE_MISUSE = 0xda;
 
 const MDL_MAPPED_TO_SYSTEM_VA = 0x1;
 const MDL_SOURCE_IS_NONPAGED_POOL = 0x4;
@@ -44,11 +40,15 @@ export class Services {
   /** Of devices and their power. */
   readonly power: PowerServices;
 
+  /** Of pages that are to stay where they are. */
+  readonly locks: LockedPages;
+
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
     this.pools = new PoolServices(kernel);
     this.deferred = new DeferredServices(kernel);
     this.power = new PowerServices(kernel, this);
+    this.locks = new LockedPages(kernel);
   }
 
   ioCreateDevice(thread: Thread, driverObject: bigint): bigint {
@@ -99,7 +99,7 @@ export class Services {
     thread.call(this.#nt("MmBuildMdlForNonPagedPool"), [mdl], () => {
       const { memory, tables } = this.#kernel;
       const startVa = memory.processor.readU64(mdl + BigInt(memoryDescriptorList.fields.startVa.offset));
-      for (let page = 0; page < this.#pagesOf(mdl); page++) {
+      for (let page = 0; page < framesOfMdl(memory, mdl).length; page++) {
         const frame = tables.translate(startVa + BigInt(page * PAGE_SIZE))! / PAGE_SIZE;
         memory.processor.writeU64(mdl + BigInt(memoryDescriptorList.size + 8 * page), BigInt(frame));
       }
@@ -111,11 +111,9 @@ export class Services {
   mmMapLockedPagesSpecifyCache(thread: Thread, mdl: bigint): bigint {
     return thread.call(this.#nt("MmMapLockedPagesSpecifyCache"), [mdl], () => {
       const { memory, systemPtes } = this.#kernel;
-      const pages = this.#pagesOf(mdl);
-      const first = this.#reservePtes(thread, pages);
-      const frames = Array.from({ length: pages }, (_, page) =>
-        memory.processor.readU32(mdl + BigInt(memoryDescriptorList.size + 8 * page)),
-      );
+      const frames = framesOfMdl(memory, mdl);
+      const first = this.#reservePtes(thread, frames.length);
+      this.#recordMapping(thread, mdl, systemPtes.address(first));
       systemPtes.fill(first, frames);
       const byteOffset = BigInt(memory.processor.readU32(mdl + BigInt(memoryDescriptorList.fields.byteOffset.offset)));
       const address = systemPtes.address(first) + byteOffset;
@@ -130,14 +128,21 @@ export class Services {
   mmUnmapLockedPages(thread: Thread, address: bigint, mdl: bigint): void {
     thread.call(this.#nt("MmUnmapLockedPages"), [address, mdl], () => {
       const { memory, systemPtes, checks } = this.#kernel;
+      const unmapping = this.#unmappingOf(mdl, address & ~0xfffn);
+      this.#mustBeMapped(thread, unmapping);
       const first = systemPtes.indexOf(address);
-      const pages = this.#pagesOf(mdl);
+      const { pages } = unmapping;
       thread.call(this.#nt("MiReleasePtes"), [BigInt(first), BigInt(pages)], () => {
         systemPtes.release(first, pages);
         if (checks.tracksPtes) checks.released(first, pages);
       });
       memory.put(memoryDescriptorList, mdl, { mdlFlags: MDL_SOURCE_IS_NONPAGED_POOL, mappedSystemVa: 0n });
     });
+  }
+
+  /** What a driver writes into an MDL's field by itself, without a call. */
+  setMdlByteCount(mdl: bigint, bytes: number): void {
+    this.#kernel.memory.put(memoryDescriptorList, mdl, { byteCount: bytes });
   }
 
   ioFreeMdl(thread: Thread, mdl: bigint): void {
@@ -190,6 +195,17 @@ export class Services {
     );
     for (const _ of path) thread.leave();
     return status;
+  }
+
+  /** Has a driver do something with a buffer of the thread's process; a driver that is not there yet does nothing. */
+  *ntDeviceIoControlFile(thread: Thread, driver: string, buffer: bigint, bytes: number): Routine {
+    const dispatch = this.#kernel.devices.controlOf(driver);
+    if (dispatch === null) return;
+    const path = ["NtDeviceIoControlFile", "IofCallDriver"];
+    for (const name of path) thread.enter(this.#nt(name), [buffer]);
+    const body = () => dispatch.body(thread, buffer, bytes);
+    yield* thread.callWaiting(dispatch.function, [buffer, BigInt(bytes)], body, "MajorFunction");
+    for (const _ of path) thread.leave();
   }
 
   /** Memory of a driver's pageable section: it may be in the page file when it is touched. */
@@ -313,21 +329,49 @@ export class Services {
     return first < 0 ? this.#noPtes(thread, pages) : first;
   }
 
-  /** Bug check 0x3F names nobody; with the records of PTE tracking at hand, 0xD8 names who holds the most. */
+  /** What an MDL has unmapped at an address: as many pages as its buffer spans now, whatever it spanned when they were mapped. */
+  #unmappingOf(mdl: bigint, address: bigint): Unmapping {
+    const { processor } = this.#kernel.memory;
+    const { startVa, byteCount, byteOffset } = memoryDescriptorList.fields;
+    const word = (field: { readonly offset: number }) => processor.readU32(mdl + BigInt(field.offset));
+    return {
+      mdl,
+      address,
+      pages: Math.ceil((word(byteOffset) + word(byteCount)) / PAGE_SIZE),
+      firstFrame: processor.readU32(mdl + BigInt(memoryDescriptorList.size)),
+      startVa: processor.readU64(mdl + BigInt(startVa.offset)),
+    };
+  }
+
+  #recordMapping(thread: Thread, mdl: bigint, address: bigint): void {
+    const { mappings, checks, nt } = this.#kernel;
+    if (mappings === null) return;
+    checks.written++;
+    const caller = thread.callerIn((frame) => frame.image !== nt);
+    mappings.mapped({ ...this.#unmappingOf(mdl, address), caller });
+  }
+
+  /** While PTE misuse is checked for, a free that does not fit its mapping stops the guest. */
+  #mustBeMapped(thread: Thread, unmapping: Unmapping): void {
+    const { mappings, checks } = this.#kernel;
+    if (mappings === null) return;
+    checks.written++;
+    const misuse = mappings.freed(unmapping);
+    if (misuse === null) return;
+    thread.enter(this.#nt("MiRemovePteTracker"), [unmapping.mdl, unmapping.address]);
+    bugCheck(this.#kernel, thread, SYSTEM_PTE_MISUSE, misuse);
+  }
+
+  /** Bug check 0x3F names nobody; where the records of PTE tracking show one driver with much of it all, 0xD8 names that driver. */
   #noPtes(thread: Thread, pages: number): never {
     const { systemPtes, checks, modules } = this.#kernel;
     const [free, total] = [BigInt(systemPtes.free), BigInt(systemPtes.total)];
     thread.enter(this.#nt("MiIssueNoPtesBugcheck"), [BigInt(pages)]);
     const biggest = checks.biggestUser();
-    if (!biggest) return bugCheck(this.#kernel, thread, 0x3f, [0n, BigInt(pages), free, total]);
+    const isExcessive = biggest !== null && biggest.heldPtes * EXCESSIVE_SHARE >= systemPtes.total;
+    if (!isExcessive) return bugCheck(this.#kernel, thread, 0x3f, [0n, BigInt(pages), free, total]);
     const name = modules.nameOf(biggest.moduleBase);
     return bugCheck(this.#kernel, thread, 0xd8, [name, BigInt(biggest.heldPtes), free, total]);
-  }
-
-  #pagesOf(mdl: bigint): number {
-    const { processor } = this.#kernel.memory;
-    const size = processor.readU16(mdl + BigInt(memoryDescriptorList.fields.size.offset));
-    return (size - memoryDescriptorList.size) / 8;
   }
 
   #nt(name: string): KernelFunction {

@@ -140,6 +140,26 @@ export class PageFrames {
     memory.writeU32(this.#head, memory.readU32(this.#head) + 1);
   }
 
+  /** Another reference to a frame, so that it stays where it is. */
+  lock(frame: number): void {
+    const at = this.#database + frame * pageFrame.size + pageFrame.fields.referenceCount.offset;
+    this.#memory.writeU16(at, this.#memory.readU16(at) + 1);
+  }
+
+  /** Takes such a reference back; false: there is none but that of whoever owns the frame. */
+  unlock(frame: number): boolean {
+    const at = this.#database + frame * pageFrame.size + pageFrame.fields.referenceCount.offset;
+    const count = this.#memory.readU16(at);
+    if (count <= 1) return false;
+    this.#memory.writeU16(at, count - 1);
+    return true;
+  }
+
+  /** How many page-table entries map a frame, as the database has it. */
+  shareCount(frame: number): number {
+    return this.#memory.readU32(this.#database + frame * pageFrame.size + pageFrame.fields.shareCount.offset);
+  }
+
   /** Marks a frame that has left the free list. @param at guest physical address of its entry in the database */
   #taken(at: number): void {
     const memory = this.#memory;

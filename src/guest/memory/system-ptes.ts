@@ -61,6 +61,10 @@ export class SystemPtes {
     return this.address(this.total);
   }
 
+  contains(address: bigint): boolean {
+    return address >= this.start && address < this.end;
+  }
+
   get free(): number {
     return Number(this.#get("freeCount"));
   }

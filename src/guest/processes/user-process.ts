@@ -4,6 +4,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import type { Services } from "../kernel/services.ts";
 import { PAGE_KIND } from "../memory/page-table-entry.ts";
 import { THREAD_STATE } from "../threads/thread.ts";
+import { type DeviceRequests, startClientProcess } from "./client-process.ts";
 import { type FileReads, type ProcessFiles, readFiles } from "./file-reads.ts";
 import type { PageExchange } from "./page-exchange.ts";
 import { type ProcessWork, Work } from "./work.ts";
@@ -19,6 +20,8 @@ export interface UserProcess {
   readonly work: ProcessWork | null;
   /** What a thread of it reads from files; null: it has none. */
   readonly reads: FileReads | null;
+  /** What it asks of drivers before it ends; null: it asks nothing, and does not end. */
+  readonly requests: DeviceRequests | null;
 }
 
 /** What a process is started with besides. */
@@ -45,6 +48,12 @@ export function startUserProcess(
   wanted: UserProcess,
   { parent, seed, number, exchange, files }: ProcessStart,
 ): number {
+  if (wanted.requests !== null) {
+    const chance = new Random(seed, `requests ${number}`);
+    const client = { ...wanted, requests: wanted.requests };
+    startClientProcess(kernel, services, client, { parent: kernel.processes.withId(parent), random: chance });
+    return parent;
+  }
   const process = kernel.processes.create(wanted.name, parent);
   const random = new Random(seed, `process ${wanted.name}`);
   const frames: number[] = [];

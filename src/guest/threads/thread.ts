@@ -162,6 +162,16 @@ export class Thread {
     return 0n;
   }
 
+  /** The same, and the return addresses further out, innermost first. */
+  callersIn(wanted: (frame: KernelFunction) => boolean): bigint[] {
+    return this.#frames
+      .flatMap(({ entryRsp }, index) => {
+        const caller = this.#frames[index - 1];
+        return caller !== undefined && wanted(caller.function) ? [this.#memory.processor.readU64(entryRsp)] : [];
+      })
+      .reverse();
+  }
+
   /**
    * What an exception does: the processor pushes a machine frame with an error code, the handler's prolog makes a
    * KTRAP_FRAME of it and fills in the volatile registers. rip is where the fault was.

@@ -6,7 +6,9 @@ import {
   Guest,
   type PageExchange,
   type Procedure,
+  type SelfDiagnosis,
   type SelfDump,
+  selfDiagnosis,
   TICKS_PER_SECOND,
   type UserProcess,
 } from "../../guest/index.ts";
@@ -26,6 +28,10 @@ import { HostStorage } from "./host-storage.ts";
 import { Machine } from "./machine.ts";
 import { framesOf } from "./partition-frames.ts";
 import type { Scenario, ScenarioPartition } from "./scenario/schema.ts";
+
+/** Whether nobody has removed a driver before a start. */
+const isThere = ({ removedDrivers }: ScenarioPartition, driver: string, boot: number) =>
+  !removedDrivers.some(({ name, afterBoot }) => name === driver && boot > afterBoot);
 
 export interface EmulatedHostOptions {
   /** In place of the scenario's own. */
@@ -109,6 +115,10 @@ export class EmulatedHost implements Host {
 
   selfDump(name: string): Promise<SelfDump | null> {
     return new Promise((resolve) => resolve(this.#selfDump(name)));
+  }
+
+  selfDiagnosis(name: string): SelfDiagnosis {
+    return selfDiagnosis(this.#machine(name).partition.nonVolatile);
   }
 
   machineMemory(): PhysicalMemory {
@@ -300,18 +310,20 @@ export class EmulatedHost implements Host {
       procedures: this.#procedures,
       pageFile,
       files,
-      drivers: wanted.drivers.map(driverFile),
+      drivers: wanted.drivers.filter((driver) => isThere(wanted, driver.name, boot)).map(driverFile),
       bootStorage: { adapterDriver: wanted.adapterDriver ?? null, selfDump: wanted.selfDump },
       exchange,
-      processes: wanted.processes.flatMap(({ name, memory, private: isPrivate, canary, work, reads, count }) =>
-        Array<UserProcess>(count).fill({
-          name,
-          memoryBytes: memory,
-          private: isPrivate,
-          canary: canary ?? null,
-          work: work ?? null,
-          reads: reads ?? null,
-        }),
+      processes: wanted.processes.flatMap(
+        ({ name, memory, private: isPrivate, canary, work, reads, requests, count }) =>
+          Array<UserProcess>(count).fill({
+            name,
+            memoryBytes: memory,
+            private: isPrivate,
+            canary: canary ?? null,
+            work: work ?? null,
+            reads: reads ?? null,
+            requests: requests ?? null,
+          }),
       ),
     });
   }

@@ -51,6 +51,7 @@ export function contradictions(scenario: Scenario): Contradiction[] {
         });
     });
     found.push(...bootStorageOf(scenario, index));
+    found.push(...removedOf(scenario, index));
     found.push(...sleepersOf(scenario, index));
     if (processes.reduce((sum, { count }) => sum + count, 0) > MOST_PROCESSES)
       found.push({
@@ -61,6 +62,7 @@ export function contradictions(scenario: Scenario): Contradiction[] {
       });
     processes.forEach((process, position) => {
       found.push(...sharingOf(scenario, index, position));
+      found.push(...requestsOf(scenario, index, position));
       if (process.private && owners.length === 0)
         found.push({
           code: "scenario/no-owner",
@@ -167,6 +169,51 @@ function sharingOf({ partitions }: Scenario, index: number, position: number): C
       hint: "name other partitions, each with a process that shares as many pages",
     });
   });
+  return found;
+}
+
+/** Who is removed was there. */
+function removedOf({ partitions }: Scenario, index: number): Contradiction[] {
+  const { name, drivers, removedDrivers } = partitions[index]!;
+  return removedDrivers.flatMap((removed, position) => {
+    if (drivers.some((driver) => driver.name === removed.name)) return [];
+    return [
+      {
+        code: "scenario/unknown-driver",
+        message: `partition ${name} has no driver ${removed.name} to remove`,
+        path: ["partitions", index, "removedDrivers", position, "name"],
+        hint: `it has: ${drivers.map((driver) => driver.name).join(", ")}`,
+      },
+    ];
+  });
+}
+
+/** A process that asks drivers for something asks those of its partition that take requests, and does nothing else. */
+function requestsOf({ partitions }: Scenario, index: number, position: number): Contradiction[] {
+  const { name, drivers, processes } = partitions[index]!;
+  const process = processes[position]!;
+  if (process.requests === undefined) return [];
+  const path = ["partitions", index, "processes", position, "requests"] as const;
+  const able = drivers.flatMap((driver) => (driver.behaviour === "direct-io" ? [driver.name] : []));
+  const found: Contradiction[] = process.requests.drivers.flatMap((driver, place) =>
+    able.includes(driver)
+      ? []
+      : [
+          {
+            code: "scenario/unknown-driver",
+            message: `partition ${name} has no driver ${driver} that takes requests`,
+            path: [...path, "drivers", place],
+            hint: `these do: ${able.join(", ") || "none; direct-io is a behaviour that does"}`,
+          },
+        ],
+  );
+  if (process.private || process.canary !== undefined || process.work !== undefined || process.reads !== undefined)
+    found.push({
+      code: "scenario/process-ends",
+      message: `${process.name} sends requests and ends, so it can have no private pages, no canary and no other work`,
+      path,
+      hint: "give the other to a process of its own",
+    });
   return found;
 }
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { KERNEL_CHECKS } from "../../../dumpfile/index.ts";
 import {
+  deviceRequests,
   driver,
   duration,
   fileReads,
@@ -37,6 +38,10 @@ const privateProcess = z.strictObject({
   work: processWork.optional().meta({
     description:
       "What it does; left out, it waits. It reads and writes its pages, and finds out when they are not its own",
+  }),
+  requests: deviceRequests.optional().meta({
+    description:
+      "What it asks of drivers with buffers of its own. It ends after some time, and is started again; it neither works nor reads files",
   }),
   reads: fileReads.optional().meta({ description: "What a thread of it reads from files on the host's disk" }),
 });
@@ -94,6 +99,15 @@ const partition = z.strictObject({
     .default([])
     .meta({ description: "Checks that somebody has switched on for its first start" }),
   drivers: z.array(driver).default([]),
+  removedDrivers: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        afterBoot: z.int().min(1).max(10).meta({ description: "The last start with it" }),
+      }),
+    )
+    .default([])
+    .meta({ description: "Drivers that somebody removes between two starts" }),
   processes: z.array(privateProcess).default([]),
 });
 
@@ -155,6 +169,10 @@ export const scenarioSchema = z.strictObject({
     .max(10)
     .default(1)
     .meta({ description: "How often a partition that stopped is started again, and the first time" }),
+  restartsClean: z.boolean().default(false).meta({
+    description:
+      "Partitions whose time is over without a stop are shut down and started again, as long as there are boots; else that is the end",
+  }),
   duration: duration.prefault("90 s").meta({ description: "How long a boot goes on when nothing stops" }),
   expect: z.array(stop).default([]).meta({ description: "The stops that the scenario ends in, boot by boot" }),
   dumpPartition: z.strictObject({ name: name.default("dump"), memory: size.prefault("16 MiB") }).prefault({}),
