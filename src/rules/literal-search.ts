@@ -1,6 +1,6 @@
 /**
  * Looks for many texts at once (Aho and Corasick, 1975): one table lookup a character, however many texts there are. Texts are printable
- * ASCII; what they are looked for in may be anything.
+ * ASCII in lower case; what they are looked for in may be anything, and its case does not count.
  */
 export class LiteralSearch {
   /** Row of a state, column of a character: the row that follows, negative less one where texts end. */
@@ -16,6 +16,10 @@ export class LiteralSearch {
     for (const literal of literals)
       for (let at = 0; at < literal.length; at++)
         if (this.#columns[literal.charCodeAt(at)] === 0) this.#columns[literal.charCodeAt(at)] = width++;
+    for (let capital = 0x41; capital <= 0x5a; capital++) this.#columns[capital] = this.#columns[capital + 0x20]!;
+    // The two letters beyond ASCII whose other case is in ASCII: the long s and the sign for kelvin.
+    this.#columns[0x17f] = this.#columns[0x73]!;
+    this.#columns[0x212a] = this.#columns[0x6b]!;
     this.#width = width;
     const { children, ending } = this.#trie(literals);
     this.#next = failureLinks(children, ending, width);

@@ -1,25 +1,16 @@
-import type { Facts } from "../analysis/facts.ts";
+import type { LogRecord } from "../analysis/facts.ts";
 import { OutOfSteps } from "./fact-view.ts";
 import { LiteralSearch } from "./literal-search.ts";
-import type { LogLine, LogPattern, PatternAnswer } from "./log-pattern.ts";
+import type { LogPattern, PatternAnswer } from "./log-pattern.ts";
 import type { Allowance } from "./regular-expression.ts";
 import type { Rule } from "./rule.ts";
 
 /** Characters of literals that are looked for at once: a table of 25 MB. Patterns beyond that are tried on every line. */
 const MOST_LITERAL_CHARACTERS = 65_536;
 
-/** What a rule's patterns, and a pack's, may spend: two patterns without literals over the longest log, or half a second of hostility. */
-const STEPS_PER_RULE = 30_000_000;
-const STEPS_PER_PACK = 60_000_000;
-
-/** The lines of a log: a record of several lines counts as so many. */
-export function logLines(log: NonNullable<Facts["log"]>): LogLine[] {
-  const lines: LogLine[] = [];
-  for (const { text, seconds } of log.records)
-    for (const one of text.includes("\n") ? text.split("\n") : [text])
-      lines.push({ text: one, line: lines.length + 1, seconds: seconds ?? null });
-  return lines;
-}
+/** What the patterns of a rule, and of a pack, may spend: as much as one, and two, without literals take of the longest log. */
+const STEPS_PER_RULE = 25_000_000;
+const STEPS_PER_PACK = 50_000_000;
 
 /** A pattern that is being looked for. */
 interface Wanted {
@@ -27,16 +18,16 @@ interface Wanted {
   readonly allowance: Allowance;
   answer: PatternAnswer;
   settled: boolean;
-  /** The line on which it was last tried. */
+  /** The number of the line on which it was last tried. */
   tried: number;
 }
 
 /**
  * Looks for the patterns of rules in one pass over a log. A line is tried on a pattern only where one of the pattern's literals
- * stands in it; patterns without literals are tried on each.
+ * stands in it; patterns without literals are tried on each. A record of several lines counts as so many.
  */
 export function searchLog<Asked extends Pick<Rule, "pack" | "log">>(
-  lines: readonly LogLine[],
+  records: readonly LogRecord[],
   rules: readonly Asked[],
 ): Map<Asked, readonly PatternAnswer[]> {
   const packs = new Map(rules.map(({ pack }) => [pack, new Steps(STEPS_PER_PACK, null)]));
@@ -46,7 +37,7 @@ export function searchLog<Asked extends Pick<Rule, "pack" | "log">>(
       return [rule, rule.log.map((pattern) => want(pattern, allowance))];
     }),
   );
-  sweep(lines, [...wanted.values()].flat());
+  sweep(records, [...wanted.values()].flat());
   return new Map([...wanted].map(([rule, patterns]) => [rule, patterns.map(({ answer }) => answer)]));
 }
 
@@ -54,18 +45,18 @@ const want = (pattern: LogPattern, allowance: Allowance): Wanted => ({
   ...{ pattern, allowance, answer: { kind: "absent" }, settled: false, tried: 0 },
 });
 
-function sweep(lines: readonly LogLine[], wanted: readonly Wanted[]): void {
+function sweep(records: readonly LogRecord[], wanted: readonly Wanted[]): void {
   if (wanted.length === 0) return;
   const { literals, holders, everywhere } = sorted(wanted);
   const search = new LiteralSearch(literals);
   let left = wanted.length;
-  let current: LogLine;
-  const tryAll = (patterns: Wanted[]): void => {
+  let number = 0;
+  const tryAll = (patterns: Wanted[], text: string, { seconds }: LogRecord): void => {
     for (let at = patterns.length - 1; at >= 0; at--) {
       const one = patterns[at]!;
-      if (!one.settled && one.tried !== current.line) {
-        one.tried = current.line;
-        attempt(one, current);
+      if (!one.settled && one.tried !== number) {
+        one.tried = number;
+        attempt(one, text, number, seconds ?? null);
         if (one.settled) left--;
       }
       if (!one.settled) continue;
@@ -73,11 +64,13 @@ function sweep(lines: readonly LogLine[], wanted: readonly Wanted[]): void {
       patterns.pop();
     }
   };
-  for (current of lines) {
-    if (left === 0) return;
-    tryAll(everywhere);
-    search.scan(current.text, (literal) => tryAll(holders[literal]!));
-  }
+  for (const record of records)
+    for (const text of record.text.includes("\n") ? record.text.split("\n") : [record.text]) {
+      if (left === 0) return;
+      number++;
+      tryAll(everywhere, text, record);
+      search.scan(text, (literal) => tryAll(holders[literal]!, text, record));
+    }
 }
 
 /** Patterns by the literals of which their lines have one, and those that have none. */
@@ -102,11 +95,11 @@ function sorted(wanted: readonly Wanted[]): { literals: string[]; holders: Wante
   return { literals: [...holders.keys()], holders: [...holders.values()], everywhere };
 }
 
-function attempt(one: Wanted, line: LogLine): void {
+function attempt(one: Wanted, text: string, line: number, seconds: number | null): void {
   const { match, unless } = one.pattern;
   try {
-    if (!match.test(line.text, one.allowance) || unless?.test(line.text, one.allowance)) return;
-    one.answer = { kind: "found", line, captures: match.captures(line.text, one.allowance) };
+    if (!match.test(text, one.allowance) || unless?.test(text, one.allowance)) return;
+    one.answer = { kind: "found", line: { text, line, seconds }, captures: match.captures(text, one.allowance) };
   } catch (error) {
     const spent = `its patterns took more than ${STEPS_PER_RULE} steps, or its pack's more than ${STEPS_PER_PACK}`;
     const reason = error instanceof OutOfSteps ? spent : (error as Error).message;

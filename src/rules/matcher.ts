@@ -4,7 +4,7 @@ import type { Evaluation } from "./expression.ts";
 import { type FactRecord, hasFact, Meter, MissingFact, OutOfSteps, viewFacts } from "./fact-view.ts";
 import type { ArmRequest, Diagnosis, Finding, SkippedRule } from "./finding.ts";
 import type { LogLine, PatternAnswer } from "./log-pattern.ts";
-import { logLines, searchLog } from "./log-search.ts";
+import { searchLog } from "./log-search.ts";
 import type { CulpritTemplate, Rule, RulePack } from "./rule.ts";
 import { inBounds, shown, type Template } from "./template.ts";
 
@@ -20,15 +20,13 @@ export class Case {
   readonly facts: Facts;
   readonly meter = new Meter();
   readonly #view: FactRecord;
-  readonly #lines: readonly LogLine[];
   readonly #found: Map<Rule, readonly PatternAnswer[]>;
 
   /** @param rules those whose log patterns are looked for at once; others can be asked about too */
   constructor(facts: Facts, rules: readonly Rule[] = []) {
     this.facts = facts;
     this.#view = viewFacts(facts, this.meter);
-    this.#lines = facts.log ? logLines(facts.log) : [];
-    this.#found = searchLog(this.#lines, rules);
+    this.#found = searchLog(facts.log?.records ?? [], rules);
   }
 
   /** The file that the log was read from; null when it comes out of the dump. */
@@ -38,7 +36,7 @@ export class Case {
 
   /** What came of a rule's log patterns. */
   answers(rule: Rule): readonly PatternAnswer[] {
-    return this.#found.get(rule) ?? searchLog(this.#lines, [rule]).get(rule)!;
+    return this.#found.get(rule) ?? searchLog(this.facts.log?.records ?? [], [rule]).get(rule)!;
   }
 
   /** For the expressions of one rule, with its steps before it, and what its log patterns captured. */

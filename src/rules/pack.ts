@@ -13,6 +13,7 @@ import { unknownFact } from "./fact-types.ts";
 import type { LogPattern } from "./log-pattern.ts";
 import { NAME, packSource, type RuleSource } from "./pack-schema.ts";
 import { PatternAccount } from "./pattern-account.ts";
+import type { RegularExpression } from "./regular-expression.ts";
 import type { CulpritTemplate, Rule, RulePack } from "./rule.ts";
 import { compileTemplate, type Template } from "./template.ts";
 
@@ -97,7 +98,8 @@ class RuleCompiler {
   }
 
   #logPattern({ match, unless }: RuleSource["log"][number], path: Path): LogPattern {
-    const compile = (text: string, key: string) => this.#attempt([...path, key], () => this.#patterns.compile(text));
+    const compile = (text: string, key: string): RegularExpression =>
+      this.#patterns.isSpent ? (undefined as never) : this.#attempt([...path, key], () => this.#patterns.compile(text));
     const compiled = {
       match: compile(match, "match"),
       unless: unless === undefined ? null : compile(unless, "unless"),
@@ -106,7 +108,7 @@ class RuleCompiler {
     for (const name of compiled.match.names) this.#attempt([...path, "match"], () => this.#capture(match, name));
     if (compiled.match.literals.length === 0) {
       const message = "every line of every log is tried on this pattern: there is no text that its lines must hold";
-      const hint = `write out a part of three letters or more that they have in common${/\(\?[a-zA-Z]*i/.test(match) ? ", outside of `(?i)`" : ""}`;
+      const hint = "write out a part of three letters or more that they have in common";
       this.warnings.push(
         this.#document.problem("rules/slow-pattern", message, [...this.#path, ...path, "match"], { hint }),
       );

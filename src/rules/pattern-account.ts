@@ -1,19 +1,27 @@
 import { ExpressionError } from "./expression.ts";
 import { RegularExpression } from "./regular-expression.ts";
 
-/** What a pattern may cost to compile; one for kernel messages costs 100 to 200. */
+/** What a pattern may cost to compile; one for kernel messages costs 200 to 300. */
 const MOST_OF_A_PATTERN = 5000;
-/** What all patterns of a pack may cost: half a second. */
-const MOST_OF_A_PACK = 100_000;
+/** What all patterns of a pack may cost: some 600 of these, and half a second. */
+const MOST_OF_A_PACK = 150_000;
+
+/** A pattern costs something, however short it is. */
+const LEAST_COST = 100;
 
 /** A character, or a bracket: most become one or two instructions. */
 const COST = 2;
 /** Classes beyond ASCII are made of thousands of ranges, more so where case does not count. */
-const UNICODE_COST = 500;
+const UNICODE_COST = 1000;
 
 /** Compiles the patterns of a pack, as far as they are affordable: a few letters can stand for a program of a million instructions. */
 export class PatternAccount {
   #spent = 0;
+
+  /** Whether a pattern was refused because of those before it: saying so of the others too would help nobody. */
+  get isSpent(): boolean {
+    return this.#spent > MOST_OF_A_PACK;
+  }
 
   /** @throws ExpressionError for a pattern that is not RE2 syntax, or too large by itself or with those before it */
   compile(pattern: string): RegularExpression {
@@ -23,7 +31,7 @@ export class PatternAccount {
       throw new ExpressionError({ message: "it is too large to compile", at: 0, hint });
     }
     this.#spent += cost;
-    if (this.#spent > MOST_OF_A_PACK) {
+    if (this.isSpent) {
       const hint = "write simpler patterns, or make two packs of it";
       throw new ExpressionError({ message: "the pack's patterns up to here are too large together", at: 0, hint });
     }
@@ -39,7 +47,7 @@ const TOKEN = /\\Q.*?(?:\\E|$)|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(\d+)(?:,(\d*))?
  * copies of what it repeats, and those of groups multiply each other.
  */
 function patternCost(pattern: string): number {
-  const groups = [0];
+  const groups = [LEAST_COST];
   let last = 0;
   for (const [token, least, most] of pattern.matchAll(TOKEN)) {
     if (token === "(") {

@@ -9,13 +9,21 @@ const MOST_AT_ONCE = 10_000_000;
 /** What a call costs beside its characters, each of which is a step where the automaton has its state already. */
 const STEPS_PER_CALL = 20;
 /** What it costs to make a state of the automaton, measured on patterns that make one at every character. */
-const stepsToMakeState = (instructions: number): number => 300 + 5 * instructions;
+const stepsToMakeState = (instructions: number): number => 1000 + 10 * instructions;
+
+/** Patterns as people write them come to a few dozen; the library keeps some ten thousand. */
+const MANY_STATES = 1000;
+
+/** What an instruction costs for each character where captures are told apart, which the automaton cannot. */
+const STEPS_PER_INSTRUCTION = 4;
 
 /** Pays for the work of patterns, where a log is as hostile as the pack may be. A step is about ten nanoseconds. */
 export interface Allowance {
   /** @throws OutOfSteps when there is nothing left */
   charge(steps: number): void;
 }
+
+const IGNORE_CASE = "(?i)";
 
 const LOOK_AROUND = /^\(\?<?[=!]/;
 const BACK_REFERENCE = /^\\(?:[1-9]|k)|^\(\?P=/;
@@ -27,7 +35,7 @@ export class RegularExpression {
   readonly size: number;
   /** The names of its captures. */
   readonly names: readonly string[];
-  /** Texts of which every line that matches has at least one; none when there are no such texts. */
+  /** Texts of which every line that matches has at least one, in lower case for any; none when there are no such texts. */
   readonly literals: readonly string[];
   readonly #compiled: RE2JS;
 
@@ -40,7 +48,10 @@ export class RegularExpression {
     this.#compiled = compile(text);
     this.size = this.#compiled.programSize();
     this.names = Object.keys(this.#compiled.namedGroups());
-    this.literals = requiredLiterals(this.#compiled.re2().prefilter);
+    // The library names no literals where case does not count. Case only widens what each part matches, so those of the same pattern
+    // with case are right.
+    const cased = text.startsWith(IGNORE_CASE) ? compile(text.slice(IGNORE_CASE.length)) : this.#compiled;
+    this.literals = requiredLiterals(cased.re2().prefilter);
   }
 
   /** @throws what `charge` does, or Error for a line too long for a pattern of this size */
@@ -48,18 +59,21 @@ export class RegularExpression {
     if (line.length * this.size > MOST_AT_ONCE) {
       throw new Error(`a line of ${line.length} characters is too long for the pattern ${this.text}`);
     }
+    allowance.charge(STEPS_PER_CALL + line.length);
     const before = this.#states;
     const met = this.#compiled.test(line);
-    const made = this.#states - before;
-    // Fewer states than before: there were too many, and the library began anew, or went on without them.
-    const fresh = made < 0 ? line.length : made;
-    allowance.charge(STEPS_PER_CALL + line.length + fresh * stepsToMakeState(this.size));
+    const states = this.#states;
+    // Where there are too many states the library begins anew, or goes on without: then there may have been one a character.
+    const isUncounted = states < before || Math.min(states, line.length) > MANY_STATES;
+    const made = isUncounted ? line.length : states - before;
+    allowance.charge(made * stepsToMakeState(this.size));
     return met;
   }
 
   /** What the named captures took of a line that matches; null for those that took no part. */
   captures(line: string, allowance: Allowance): Readonly<Record<string, string | null>> {
-    allowance.charge(line.length * this.size);
+    if (this.names.length === 0) return {};
+    allowance.charge(line.length * this.size * STEPS_PER_INSTRUCTION);
     const matcher = this.#compiled.matcher(line);
     matcher.find();
     return matcher.getNamedGroups();

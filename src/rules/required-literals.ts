@@ -12,7 +12,10 @@ interface Prefilter {
 
 const [EXACT, ALL, ANY] = [1, 2, 3] as const;
 
-/** Texts of which every line that matches has at least one, the rarest that can be told from the pattern alone: the longest. */
+/**
+ * Texts of which every line that matches has at least one, in some mixture of capitals: the longest, which are likely to be the
+ * rarest. In lower case.
+ */
 export function requiredLiterals(prefilter: Prefilter | null): readonly string[] {
   if (prefilter === null) return [];
   const { type, str, subs } = prefilter;
@@ -29,5 +32,5 @@ const shortest = (literals: readonly string[]): number =>
 /** The longest part of a text that is printable ASCII: a log's bytes may be no UTF-8, and a small alphabet keeps the search small. */
 function literal(text: string): readonly string[] {
   const [longest = ""] = (text.match(/[ -~]+/g) ?? []).sort((a, b) => b.length - a.length);
-  return longest.length < FEWEST_CHARACTERS ? [] : [longest.slice(0, MOST_CHARACTERS)];
+  return longest.length < FEWEST_CHARACTERS ? [] : [longest.slice(0, MOST_CHARACTERS).toLowerCase()];
 }

@@ -167,13 +167,15 @@ describe("a pattern is refused where it stands", () => {
   });
 
   it("when the pack's patterns together are too large to compile", () => {
-    const rules = Array.from({ length: 60 }, (_, at) => ({
+    const rules = Array.from({ length: 90 }, (_, at) => ({
       ...soundRule,
       id: `rule-${at}`,
       log: [{ match: "ab.{900}" }],
     }));
     expect(complaints(packText(...rules.slice(0, 20)))).toEqual([]);
-    expect(complaints(packText(...rules)).at(-1)).toContain("the pack's patterns up to here are too large together");
+    expect(complaints(packText(...rules))).toEqual([
+      expect.stringContaining("the pack's patterns up to here are too large together"),
+    ]);
   });
 
   it("and a rule without any condition is", () => {
@@ -188,9 +190,12 @@ describe("a pattern that every line is tried on", () => {
     return reading.pack === null ? ["refused"] : reading.warnings.map(({ hint }) => hint);
   };
 
-  it.each(["EXT4-fs error", "(?:soft|hard) lockup", "[Ee]rror on", "(?i:k)ernel panic"])("is not %s", (match) => {
-    expect(warnings(match)).toEqual([]);
-  });
+  it.each(["EXT4-fs error", "(?:soft|hard) lockup", "[Ee]rror on", "(?i:k)ernel panic", "(?i)kernel panic"])(
+    "is not %s",
+    (match) => {
+      expect(warnings(match)).toEqual([]);
+    },
+  );
 
   it.each([".*", "\\d+ errors?|warnings?|\\w+", "(?:panic)?", "ab", "\\w+: \\d+"])(
     "is %s, and is warned about",
@@ -200,10 +205,6 @@ describe("a pattern that every line is tried on", () => {
       ]);
     },
   );
-
-  it("is one without regard to case, whose warning says so", () => {
-    expect(warnings("(?i)kernel panic")).toEqual([expect.stringContaining("outside of `(?i)`")]);
-  });
 });
 
 const startsWith = (text: string): RegExp => new RegExp(`^${text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}`);
