@@ -1,8 +1,12 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Facts } from "../../src/analysis/index.ts";
 import { problemText } from "../../src/document/index.ts";
-import { diagnose, explainRule } from "../../src/rules/index.ts";
+import { diagnose, explainRule, lintPacks } from "../../src/rules/index.ts";
 import { readPack } from "../../src/rules/pack.ts";
+import { lintScreen } from "../../src/terminal/index.ts";
+import { temporaryFolder } from "../seal/folder.ts";
 import { complaints, packOf, packText, soundRule } from "./pack-texts.ts";
 
 const logOf = (...texts: string[]): NonNullable<Facts["log"]> => ({
@@ -205,6 +209,15 @@ describe("a pattern that every line is tried on", () => {
       ]);
     },
   );
+
+  it("does not make `rules lint` refuse the pack, which says where it stands", () => {
+    const file = join(temporaryFolder(), "slow.yaml");
+    writeFileSync(file, packText({ ...soundRule, log: [{ match: "\\w+: \\d+" }] }));
+    const lint = lintPacks([file]);
+    expect([lint.packs.length, lint.problems]).toEqual([1, []]);
+    expect(lint.warnings).toMatchObject([{ code: "rules/slow-pattern", where: { file, line: 26, column: 16 } }]);
+    expect(lintScreen(lint)).toMatch(/slow +\S+slow\.yaml:26:16 +every line of every log is tried/);
+  });
 });
 
 const startsWith = (text: string): RegExp => new RegExp(`^${text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}`);
