@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Facts } from "../../src/analysis/index.ts";
 import { problemText } from "../../src/document/index.ts";
-import { diagnose, explainRule, lintPacks } from "../../src/rules/index.ts";
+import { diagnose, explainRule, lintPacks, recordCase } from "../../src/rules/index.ts";
 import { readPack } from "../../src/rules/pack.ts";
 import { lintScreen } from "../../src/terminal/index.ts";
 import { temporaryFolder } from "../seal/folder.ts";
@@ -106,6 +106,20 @@ describe("a rule with log patterns", () => {
       { result: "unanswered", reason: "no fact log" },
       { result: "unanswered" },
     ]);
+  });
+});
+
+describe("a case that is recorded of a rule with log patterns", () => {
+  it("has the lines that matter, and neither the others nor the log's file", () => {
+    const { rules } = packOf({ ...patternRule({ match: disk }, { match: "panic" }), title: "{{disk}} failed" });
+    const lines = [...Array.from({ length: 50 }, (_, at) => `line ${at}`), "I/O error, dev sda, sector 8", "panic"];
+    const facts = factsOf({ ...logOf(...lines), file: "/home/somebody/console.log" });
+    expect(recordCase(facts, rules[0]!, "a disk", null).case).toMatchObject({
+      facts: { log: { complete: true, records: [{ text: "I/O error, dev sda, sector 8" }, { text: "panic" }] } },
+      expect: "fire",
+      title: "sda failed",
+    });
+    expect(JSON.stringify(recordCase(facts, rules[0]!, "a disk", null))).not.toContain("somebody");
   });
 });
 
