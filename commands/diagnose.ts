@@ -20,17 +20,22 @@ Exit code 1 with --fail-on when a finding is at least that sure.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %> MEMORY.DMP",
     "<%= config.bin %> <%= command.id %> 20260115T031241Z-web-k3f9q2",
+    "<%= config.bin %> <%= command.id %> --log console.log",
     "<%= config.bin %> <%= command.id %> vmcore --explain linux-list-corruption",
   ];
   static override args = {
     target: Args.string({
-      required: true,
-      description: "a dump file, or the id of a recorded crash (its beginning is enough)",
+      description: "a dump file, or the id of a recorded crash (its beginning is enough); not needed with --log",
     }),
   };
   static override flags = {
     ...homeFlag,
     ...packFlags,
+    log: Flags.string({
+      helpValue: "FILE",
+      summary:
+        "A log kept outside of the dump (serial console, netconsole, dmesg): alone, or in place of the dump's own.",
+    }),
     explain: Flags.string({
       helpValue: "RULE",
       summary: "Show why this rule fired, or which of its conditions did not hold.",
@@ -46,10 +51,11 @@ Exit code 1 with --fail-on when a finding is at least that sure.`;
     const { diagnoseTarget, explainTarget, reaches } = await import("../src/pipeline/index.ts");
     const home = this.homeFolder(flags);
     const packs = chosenPacks(flags);
+    const target = { target: args.target, log: flags.log };
     if (flags.explain !== undefined)
-      return this.answer(await explainTarget(home, args.target, packs, flags.explain), explainScreen);
-    const diagnosis = this.answer(await diagnoseTarget(home, args.target, packs), diagnosisScreen);
-    this.partlyRead(args.target, diagnosis.facts.dump);
+      return this.answer(await explainTarget(home, target, packs, flags.explain), explainScreen);
+    const diagnosis = this.answer(await diagnoseTarget(home, target, packs), diagnosisScreen);
+    if (args.target !== undefined) this.partlyRead(args.target, diagnosis.facts.dump);
     if (flags["fail-on"] && reaches(diagnosis.findings, flags["fail-on"])) this.badNews();
     return diagnosis;
   }

@@ -50,7 +50,10 @@ crash, and what came of it. What has a hyphen or a slash is a rule; with --crash
       const packs = chosenPacks(flags);
       if (flags.crash === undefined) return this.answer(describeRule(args.subject, rulesOf(packs)), ruleScreen);
       const home = this.homeFolder(flags);
-      return this.answer(await explainTarget(home, flags.crash, packs, args.subject), explainScreen);
+      return this.answer(
+        await explainTarget(home, { target: flags.crash, log: undefined }, packs, args.subject),
+        explainScreen,
+      );
     }
     const parameters = [args.p1, args.p2, args.p3, args.p4].filter((text) => text !== undefined);
     return this.answer(explainStopCode(args.subject, parameters), stopCodeScreen);

@@ -290,7 +290,14 @@ export const facts = z.strictObject({
   processors: maybe(
     z.array(z.strictObject({ index: z.number(), registers: z.record(z.string(), hexText), source: z.string() })),
   ),
-  log: maybe(z.strictObject({ records: z.array(logRecord), complete: z.boolean() })),
+  log: maybe(
+    z.strictObject({
+      records: z.array(logRecord),
+      complete: z.boolean(),
+      /** The file it was read from, a record a line; absent when it comes out of the dump. */
+      file: maybe(z.string()),
+    }),
+  ),
   /** What is in the kernel's pool, where its blocks' headers can be read. */
   pool: maybe(
     z.strictObject({

@@ -2,6 +2,7 @@ export type { RecordedCrash } from "./crash.ts";
 export {
   type CrashDocument,
   type DiagnosisDocument,
+  type DiagnosisTarget,
   diagnoseTarget,
   explainTarget,
   listHistory,

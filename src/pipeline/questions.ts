@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { analyze, type Facts } from "../analysis/index.ts";
+import { analyze, type Facts, readLogFile } from "../analysis/index.ts";
 import { type Manifest, openCrash } from "../archive/index.ts";
 import { parseHex, StopcodeError } from "../binary/index.ts";
 import { CrashHistory, type HistoryFilter, type HistoryRow } from "../history/index.ts";
@@ -15,6 +15,27 @@ import {
   ruleNamed,
   sureness,
 } from "../rules/index.ts";
+
+/** What is to be diagnosed: a dump or a recorded crash, a log that was kept outside of it, or both. */
+export interface DiagnosisTarget {
+  readonly target: string | undefined;
+  /** Takes the place of the log in the dump. */
+  readonly log: string | undefined;
+}
+
+/** @throws StopcodeError `usage/no-target` when there is neither */
+async function factsToAsk(home: string, { target, log }: DiagnosisTarget): Promise<Facts> {
+  if (target === undefined && log === undefined)
+    throw new StopcodeError("usage/no-target", "nothing to diagnose", {
+      hint: "name a dump, a recorded crash, or --log FILE",
+    });
+  const read = log === undefined ? null : readLogFile(log);
+  const facts: Facts =
+    target === undefined
+      ? { schema: "stopcode/facts/1", os: { family: "unknown" } }
+      : (await factsOf(home, target)).facts;
+  return read === null ? facts : { ...facts, log: read };
+}
 
 /** The facts of a dump file, of a crash folder, or of a recorded crash named by its id; with the name of the file or the crash. */
 export async function factsOf(home: string, target: string): Promise<{ readonly name: string; readonly facts: Facts }> {
@@ -55,10 +76,14 @@ export const rulesOf = ({ sources, signedBy }: PackChoice): RulePack[] =>
 /** The document of `diagnose --json`. */
 export type DiagnosisDocument = { readonly facts: Facts } & Diagnosis;
 
-/** Asks the packs (none named: the shipped ones) about a dump file or a recorded crash. */
-export async function diagnoseTarget(home: string, target: string, packs: PackChoice): Promise<DiagnosisDocument> {
+/** Asks the packs (none named: the shipped ones) about a dump file, a recorded crash, or a log. */
+export async function diagnoseTarget(
+  home: string,
+  target: DiagnosisTarget,
+  packs: PackChoice,
+): Promise<DiagnosisDocument> {
   const rules = rulesOf(packs);
-  const { facts } = await factsOf(home, target);
+  const facts = await factsToAsk(home, target);
   return { facts, ...diagnose(facts, rules) };
 }
 
@@ -68,13 +93,12 @@ export async function diagnoseTarget(home: string, target: string, packs: PackCh
  */
 export async function explainTarget(
   home: string,
-  target: string,
+  target: DiagnosisTarget,
   packs: PackChoice,
   ruleId: string,
 ): Promise<Explanation> {
   const rule = ruleNamed(ruleId, rulesOf(packs));
-  const { facts } = await factsOf(home, target);
-  return explainRule(facts, rule);
+  return explainRule(await factsToAsk(home, target), rule);
 }
 
 /** True when a finding is at least this sure. */

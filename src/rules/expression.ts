@@ -158,9 +158,27 @@ export class Names {
    * @throws ExpressionError
    */
   define(name: string, text: string): void {
-    if (factsType.fields.has(name)) throw new ExpressionError({ message: `\`${name}\` is the name of a fact`, at: 0 });
+    refuseFactName(name);
     const records = recordTypes.map((type) => type.name);
     const expression = compileExpression(text, [...SCALARS, ...records], this);
+    this.#register(name, expression);
+  }
+
+  /**
+   * Gives a name to a text that is not worked out but found: an evaluation begins with it among its values, or it is missing.
+   *
+   * @throws ExpressionError
+   */
+  declare(name: string): void {
+    refuseFactName(name);
+    const missing = () => {
+      throw new MissingFact(name);
+    };
+    this.#register(name, { text: name, type: "string", mentions: [], evaluate: missing });
+  }
+
+  #register(name: string, expression: Expression): void {
+    if (this.#expressions.has(name)) throw new ExpressionError({ message: `\`${name}\` is a name already`, at: 0 });
     const environment = this.environment.clone();
     try {
       environment.registerVariable(name, expression.type);
@@ -174,6 +192,10 @@ export class Names {
     this.#types.set(name, recordTypes.find((type) => type.name === expression.type) ?? null);
     this.#expressions.set(name, expression);
   }
+}
+
+function refuseFactName(name: string): void {
+  if (factsType.fields.has(name)) throw new ExpressionError({ message: `\`${name}\` is the name of a fact`, at: 0 });
 }
 
 /** What a text can show. */

@@ -22,6 +22,13 @@ export const armRequest = z.strictObject({
   how: z.string().nullable(),
 });
 
+/** Where a line that is evidence stands in the log, counted from 1, and when the kernel printed it. */
+const logPlace = z.strictObject({
+  file: z.string().nullable(),
+  line: z.number(),
+  seconds: z.number().nullable(),
+});
+
 export const finding = z.strictObject({
   rule: z.string(),
   pack: z.string(),
@@ -31,7 +38,13 @@ export const finding = z.strictObject({
   culprit,
   bystander: culprit.nullable().optional(),
   /** Each points to an address, a log line or a count. */
-  evidence: z.array(z.strictObject({ text: z.string(), address: z.string().nullable().optional() })),
+  evidence: z.array(
+    z.strictObject({
+      text: z.string(),
+      address: z.string().nullable().optional(),
+      log: logPlace.nullable().optional(),
+    }),
+  ),
   advice: z.string(),
   arm: z.array(armRequest),
 });

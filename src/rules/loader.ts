@@ -60,11 +60,13 @@ export function readPacks(
 ): {
   packs: RulePack[];
   problems: DocumentProblem[];
+  warnings: DocumentProblem[];
   /** What every other text that comes with the packs must pass. */
   check: TextCheck;
 } {
   const packs: RulePack[] = [];
   const problems: DocumentProblem[] = [];
+  const warnings: DocumentProblem[] = [];
   const files = packFiles(sources);
   const check = textCheck(files, signedBy);
   for (const file of files) {
@@ -74,13 +76,14 @@ export function readPacks(
     problems.push(...reading.problems);
     if (reading.pack === null) continue;
     const { pack, document } = reading;
+    warnings.push(...reading.warnings);
     const clashes = duplicates(pack, packs).map(({ rule, message }) =>
       document.problem("rules/duplicate", message, ["rules", pack.rules.indexOf(rule), "id"]),
     );
     problems.push(...clashes);
     if (clashes.length === 0) packs.push(pack);
   }
-  return { packs, problems, check };
+  return { packs, problems, warnings, check };
 }
 
 /**

@@ -47,7 +47,8 @@ export function coverageOf(rule: Rule, answers: readonly Answer[]): RuleCoverage
 
 /** Every condition that does not hold, and not only the first; one without an answer is none of them. */
 function unmetConditions(rule: Rule, facts: ReadyCase["facts"]): number[] {
-  const evaluation = new Case(facts).evaluation(rule);
+  const about = new Case(facts);
+  const evaluation = about.evaluation(rule, about.answers(rule));
   return rule.when.flatMap((condition, index) => {
     try {
       return condition.evaluate(evaluation) === false ? [index] : [];

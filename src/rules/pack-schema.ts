@@ -2,6 +2,9 @@ import { z } from "zod";
 import { checkNames } from "./checks.ts";
 import { finding, verdict } from "./finding.ts";
 
+/** What a rule may call a value: a name of `let`, or a capture. */
+export const NAME = /^[a-z][A-Za-z0-9]{0,31}$/;
+
 /** Names of packs and rules: lower-case words joined by hyphens, so that they can stand in a command line and a file name. */
 const id = z
   .string()
@@ -17,6 +20,7 @@ const stopCode = z
 
 const text = z.string().min(1).max(2000);
 const expression = text.describe("an expression in CEL over the facts");
+const pattern = z.string().min(1).max(500);
 const template = text.describe("a text with {{ expressions }} in it");
 
 const culpritSource = z.strictObject({
@@ -30,6 +34,14 @@ const armSource = z.strictObject({
   how: template.optional().describe("what an administrator does to switch it on; the check's own words without it"),
 });
 
+/** A line that must stand in the kernel's log. */
+const logSource = z.strictObject({
+  match: pattern.describe(
+    "what a line must match, anywhere in it: RE2 syntax; named captures are names for the texts below",
+  ),
+  unless: pattern.optional().describe("a line that matches this too does not count"),
+});
+
 /** A stage of the staged procedure: the next start after `stopCode` has `check` on, and ends in the stage that comes `after` it. */
 const procedureSource = z.strictObject({
   stopCode,
@@ -37,7 +49,7 @@ const procedureSource = z.strictObject({
   check: z.enum(checkNames as [string, ...string[]]).optional(),
 });
 
-const ruleSource = z.strictObject({
+const ruleFields = z.strictObject({
   id,
   status: z.enum(["draft", "test", "stable"]),
   severity: finding.shape.severity,
@@ -47,11 +59,16 @@ const ruleSource = z.strictObject({
     .max(32)
     .default([])
     .describe("facts that must be there; without them the rule is skipped"),
+  log: z.array(logSource).max(8).default([]).describe("lines of the log, each of which must be there"),
   let: z
-    .record(z.string().regex(/^[a-z][A-Za-z0-9]{0,31}$/, "a name is a word such as `driver`"), expression)
+    .record(z.string().regex(NAME, "a name is a word such as `driver`"), expression)
     .default({})
     .describe("names for expressions, for use below and in each other from top to bottom"),
-  when: z.array(expression).min(1).max(16).describe("conditions, all of which must hold"),
+  when: z
+    .array(expression)
+    .max(16)
+    .default([])
+    .describe("conditions, all of which must hold; may be left out where there is a `log`"),
   verdict,
   title: template,
   culprit: culpritSource,
@@ -64,6 +81,12 @@ const ruleSource = z.strictObject({
   advice: template,
   arm: z.array(armSource).max(8).default([]),
   procedure: procedureSource.optional(),
+});
+
+/** A rule without a condition would fire for everybody. */
+const ruleSource = ruleFields.refine(({ log, when }) => log.length + when.length > 0, {
+  path: ["when"],
+  error: "this should not be empty",
 });
 
 /** A pack file. */

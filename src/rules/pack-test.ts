@@ -124,9 +124,9 @@ function outcomeText({ rule, facts, outcome }: Answer): string {
   if (outcome.kind === "fire") return `fire: ${outcome.finding.title}`;
   if (outcome.kind === "skip")
     return `skip: ${outcome.reason}${outcome.missing.length === 0 ? "" : `: ${outcome.missing.join(", ")}`}`;
-  const { text, values } = explainRule(facts, rule).conditions[outcome.condition]!;
-  const read = values.map((value) => `, where ${value.text} is ${value.value ?? "missing"}`);
-  return `quiet: this does not hold: ${text}${read.join("")}`;
+  const condition = explainRule(facts, rule).conditions.find(({ result }) => result === "does not hold");
+  const read = condition?.values.map((value) => `, where ${value.text} is ${value.value ?? "missing"}`) ?? [];
+  return `quiet: ${outcome.unmet}${read.join("")}`;
 }
 
 /** A difference as two lines below each other, with the words marked that only one of them has. */

@@ -24,13 +24,28 @@ export function readingOf(facts: Facts, rule: Rule): Reading {
     read.get(record)!.add(field);
   };
   for (const path of rule.requires) markPath(facts, path, mark);
+  if (rule.log.length > 0) markLog(facts, mark);
   const about = new Case(facts);
   about.meter.onRead = mark;
   const outcome = ask(rule, about);
   const kept = pruned(facts, factsType, read) as Record<string, unknown>;
-  const told = JSON.stringify(outcome);
-  shorten(kept, () => JSON.stringify(ask(rule, new Case(kept as unknown as Facts))) === told);
+  const told = withoutPlaces(outcome);
+  shorten(kept, () => withoutPlaces(ask(rule, new Case(kept as unknown as Facts))) === told);
   return { outcome, facts: kept };
+}
+
+/** What a rule said, but not where in the log a line stands: with fewer lines it stands elsewhere. */
+const withoutPlaces = (outcome: Outcome): string =>
+  JSON.stringify(outcome, (key, value: unknown) => (key === "log" ? undefined : value));
+
+/** Patterns read the log as a whole, and not through the metered view. */
+function markLog(facts: Facts, mark: (record: object, field: string) => void): void {
+  const { log } = facts;
+  if (!log) return;
+  mark(facts, "log");
+  mark(log, "complete");
+  mark(log, "records");
+  for (const record of log.records) mark(record, "text");
 }
 
 function markPath(facts: Facts, path: string, mark: (record: object, field: string) => void): void {

@@ -1,10 +1,13 @@
 import type { CulpritTemplate, Rule, RulePack } from "./rule.ts";
+import { isCapture } from "./rule.ts";
 import { ruleNamed } from "./rule-named.ts";
 
 /** A rule as it is written, before it is asked about a crash: the document of `rules explain RULE --json`. */
 export interface RuleDescription
   extends Pick<Rule, "pack" | "status" | "severity" | "verdict" | "summary" | "requires" | "where"> {
   readonly rule: string;
+  /** The patterns whose lines must stand in the log. */
+  readonly log: readonly string[];
   readonly names: readonly { readonly name: string; readonly text: string }[];
   readonly when: readonly string[];
   readonly title: string;
@@ -27,7 +30,8 @@ export function describeRule(name: string, packs: readonly RulePack[]): RuleDesc
   const culprit = ({ kind, name }: CulpritTemplate) => ({ kind, name: name.text });
   return {
     ...{ rule: rule.id, pack, status, severity, verdict, summary, requires, where },
-    names: [...rule.names].map(([name, { text }]) => ({ name, text })),
+    log: rule.log.map(({ match, unless }) => match.text + (unless === null ? "" : ` unless ${unless.text}`)),
+    names: [...rule.names].flatMap(([name, { text }]) => (isCapture(name, rule) ? [] : [{ name, text }])),
     when: rule.when.map(({ text }) => text),
     title: rule.title.text,
     culprit: culprit(rule.culprit),

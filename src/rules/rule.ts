@@ -1,5 +1,6 @@
 import type { Expression } from "./expression.ts";
 import type { Finding } from "./finding.ts";
+import type { LogPattern } from "./log-pattern.ts";
 import type { RuleSource } from "./pack-schema.ts";
 import type { Template } from "./template.ts";
 
@@ -18,6 +19,7 @@ export interface Rule {
   readonly verdict: Finding["verdict"];
   readonly summary: string;
   readonly requires: readonly string[];
+  readonly log: readonly LogPattern[];
   readonly names: ReadonlyMap<string, Expression>;
   readonly when: readonly Expression[];
   readonly title: Template;
@@ -34,6 +36,9 @@ export interface Rule {
   /** Where the rule begins in its file. */
   readonly where: { readonly file: string; readonly line: number; readonly column: number };
 }
+
+/** Whether a name of a rule stands for what a log pattern captured, and not for an expression. */
+export const isCapture = (name: string, { log }: Rule): boolean => log.some(({ match }) => match.names.includes(name));
 
 export interface RulePack {
   readonly id: string;

@@ -39,10 +39,12 @@ function packSummaries(packs: readonly RulePack[]): PackSummary[] {
 export interface LintResult {
   readonly packs: readonly PackSummary[];
   readonly problems: readonly DocumentProblem[];
+  /** What is sound and yet costs more than it need; no reason to refuse a pack. */
+  readonly warnings: readonly DocumentProblem[];
 }
 
 /** Checks packs (none named: the shipped ones). @throws StopcodeError `io/open` for a path that leads nowhere */
 export function lintPacks(sources: readonly string[], signedBy?: string): LintResult {
-  const { packs, problems } = readPacks(sources.length === 0 ? [shippedPacks] : sources, signedBy);
-  return { packs: packSummaries(packs), problems };
+  const { packs, problems, warnings } = readPacks(sources.length === 0 ? [shippedPacks] : sources, signedBy);
+  return { packs: packSummaries(packs), problems, warnings };
 }

@@ -20,12 +20,16 @@ const wholeNumber = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 })
 const fraction = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1 });
 
 /** How a value stands in a sentence: numbers with thousands separators (`string(…)` writes them plainly). */
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   if (typeof value === "bigint") return wholeNumber.format(value);
   if (typeof value === "number") return (Number.isInteger(value) ? wholeNumber : fraction).format(value);
   // Names come out of dumps: whatever would move a terminal's cursor is shown as a replacement character.
   return String(value).replace(/\p{Cc}/gu, "\ufffd");
 }
+
+/** Texts out of a dump or a log can be as long as it is. */
+export const inBounds = (text: string): string =>
+  text.length <= RENDERED_CHARACTERS ? text : `${text.slice(0, RENDERED_CHARACTERS - 1)}…`;
 
 /**
  * Compiles a template.
@@ -46,10 +50,9 @@ export function compileTemplate(text: string, names: Names): Template {
   return {
     text,
     render(evaluation) {
-      const rendered = parts
-        .map((part) => (typeof part === "string" ? part : shown(part.evaluate(evaluation))))
-        .join("");
-      return rendered.length <= RENDERED_CHARACTERS ? rendered : `${rendered.slice(0, RENDERED_CHARACTERS - 1)}…`;
+      return inBounds(
+        parts.map((part) => (typeof part === "string" ? part : shown(part.evaluate(evaluation)))).join(""),
+      );
     },
   };
 }

@@ -11,6 +11,12 @@ const verdictColour: Readonly<Record<Finding["verdict"], (text: string) => strin
   excluded: dim,
 };
 
+/** `log:812 at 3.25 s: `, before a line that was found in the log. */
+function logPlace({ log }: Finding["evidence"][number]): string {
+  if (!log) return "";
+  return `${log.file ?? "log"}:${log.line}${log.seconds === null ? "" : ` at ${log.seconds} s`}: `;
+}
+
 /** A finding's lines: verdict and title, evidence, advice, what is armed. */
 export function findingLines(finding: Finding): string[] {
   const colour = verdictColour[finding.verdict];
@@ -25,7 +31,7 @@ export function findingLines(finding: Finding): string[] {
         index === 0 ? line.replace(finding.verdict, colour(bold(finding.verdict))) : line,
       ),
     ),
-    ...finding.evidence.flatMap((evidence) => block("", text(evidence.text))),
+    ...finding.evidence.flatMap((evidence) => block("", text(`${logPlace(evidence)}${evidence.text}`))),
     ...(finding.bystander ? block("bystander", [`${finding.bystander.name} only stumbled over it`]) : []),
     ...block("advice", text(finding.advice)),
     ...finding.arm.flatMap((arm) =>

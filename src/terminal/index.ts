@@ -8,6 +8,7 @@ export { chosenPacks, PACK_SOURCES, packFlags, signedByFlag } from "./pack-flags
 export { coverageScreen, packTestsScreen } from "./pack-tests-screen.ts";
 export { prose } from "./prose.ts";
 export { explainScreen, ruleScreen } from "./rule-screen.ts";
+export { rulesBenchScreen } from "./rules-bench-screen.ts";
 export { lintScreen, newRuleScreen, packsScreen, recordedScreen, signedScreen } from "./rules-screen.ts";
 export { RunTimeline, scenarioScreen } from "./run-screen.ts";
 export { stopCodeScreen } from "./stop-code-screen.ts";

@@ -12,6 +12,8 @@ const outcomeText = {
 const resultText = {
   holds: green("holds"),
   "does not hold": red("does not hold"),
+  found: green("found"),
+  "not found": red("not found"),
   unanswered: yellow("unanswered"),
 } as const;
 
@@ -19,7 +21,7 @@ const DRAFT = "it is a draft: `diagnose` does not ask it until its status is `te
 
 /** Why a rule fired, or which of its conditions did not hold, with the values that were read. */
 export function explainScreen(explanation: Explanation): string {
-  const { rule, pack, summary, status, outcome, reason, requires, names, conditions, finding } = explanation;
+  const { rule, pack, summary, status, outcome, reason, requires, names, log, conditions, finding } = explanation;
   return [
     "",
     `  ${bold(`${pack}/${rule}`)} ${outcomeText[outcome]}${reason ? `: ${printable(reason)}` : ""}`,
@@ -27,6 +29,7 @@ export function explainScreen(explanation: Explanation): string {
     ...(status === "draft" ? [`  ${yellow(DRAFT)}`] : []),
     "",
     ...requires.map(({ fact, present }) => `  needs ${fact}: ${present ? green("there") : red("missing")}`),
+    ...log.flatMap(patternLines),
     ...columns(
       names.map(({ name, text, value }) => [`  ${name}`, `= ${printable(text)}`, dim(printable(value ?? "nothing"))]),
     ),
@@ -36,6 +39,18 @@ export function explainScreen(explanation: Explanation): string {
     ]),
     ...(finding ? ["", ...findingLines(finding)] : []),
   ].join("\n");
+}
+
+/** How much of a line of the log is shown. */
+const WIDTH = 200;
+
+function patternLines({ match, unless, result, reason, line, captures }: Explanation["log"][number]): string[] {
+  const asked = `${printable(match)}${unless ? ` unless ${printable(unless)}` : ""}`;
+  return [
+    `  ${resultText[result]}  ${asked}${reason ? `  ${dim(printable(reason))}` : ""}`,
+    ...(line ? [dim(`      ${line.file ?? "log"}:${line.line}: ${printable(line.text.slice(0, WIDTH))}`)] : []),
+    ...captures.map(({ name, text }) => dim(`      ${name} = ${printable(text ?? "nothing")}`)),
+  ];
 }
 
 /** A rule as it is written: what it needs, when it fires, what it says then. */
@@ -49,6 +64,7 @@ export function ruleScreen(description: RuleDescription): string {
     ...(status === "draft" ? [`  ${yellow(DRAFT)}`] : []),
     "",
     ...block("needs", requires),
+    ...block("log", description.log),
     ...block("names", columns(names.map(({ name, text }) => [name, `= ${text}`]))),
     ...block("when", description.when),
     ...block("verdict", [`${verdict}: ${description.title}`]),

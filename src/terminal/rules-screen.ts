@@ -1,6 +1,6 @@
 import { listOf } from "../document/index.ts";
 import type { GitCommit, LintResult, NewRule, PackSummary, RecordedCase, SignedFolder } from "../rules/index.ts";
-import { bold, columns, counted, dim, green, printable, red } from "./style.ts";
+import { bold, columns, counted, dim, green, printable, red, yellow } from "./style.ts";
 
 /** What `rules list` shows. */
 export function packsScreen(packs: readonly PackSummary[]): string {
@@ -20,13 +20,13 @@ const commitText = ({ id, unchanged }: GitCommit): string =>
   `commit ${id.slice(0, 12)}${unchanged ? "" : ", and changed since or not in it"}`;
 
 /** Everything wrong with packs, each with its line. */
-export function lintScreen({ packs, problems }: LintResult): string {
+export function lintScreen({ packs, problems, warnings }: LintResult): string {
   const sound = packs.map(({ id, rules }) => `  ${green("sound")}  ${id}: ${counted(rules.length, "rule")}`);
-  const wrong = problems.map(
-    ({ where, message, line, hint }) =>
-      `  ${red("wrong")}  ${where.file}:${where.line}:${where.column}  ${message}\n         ${dim(printable(line))}${hint ? `\n         ${hint}` : ""}`,
-  );
-  return [...sound, ...wrong].join("\n");
+  const told = (word: string) => (problem: LintResult["problems"][number]) => {
+    const { where, message, line, hint } = problem;
+    return `  ${word}  ${where.file}:${where.line}:${where.column}  ${message}\n         ${dim(printable(line))}${hint ? `\n         ${hint}` : ""}`;
+  };
+  return [...sound, ...warnings.map(told(yellow("slow "))), ...problems.map(told(red("wrong")))].join("\n");
 }
 
 /** What was signed, and the key that others need to check it. */

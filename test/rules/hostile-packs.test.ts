@@ -1,10 +1,12 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Facts } from "../../src/analysis/index.ts";
+import { hostilePacks, outcomeOf } from "../../src/bench/hostile-packs.ts";
 import { diagnose, shippedPacks } from "../../src/rules/index.ts";
 import { readPack } from "../../src/rules/pack.ts";
+import { temporaryFolder } from "../seal/folder.ts";
 import { complaints, packOf, packText, soundRule } from "./pack-texts.ts";
 
 describe("a damaged pack", () => {
@@ -150,5 +152,70 @@ describe("an evaluation ends, whatever it is asked", () => {
     expect(diagnose(facts, [packOf({ when: [expression] })]).skipped).toEqual([
       { rule: "one-rule", missing: [], reason },
     ]);
+  });
+});
+
+describe("a pack that wants to hold the program up is refused where it stands, or harmless", () => {
+  const file = join(temporaryFolder(), "pack.yaml");
+  const stopped = "it was stopped: ";
+  const refused = (message: string) => new RegExp(`^refused at FILE:\\d+:\\d+: ${message}`);
+  const tooLarge = /^refused at FILE: \d+ bytes are more than the 524288 allowed$/;
+  const outcomes: Readonly<Record<string, string | RegExp>> = {
+    "^(a+)+$ on 60 a's": "quiet",
+    "^(a+)+$ on a line of 1 MB": "quiet",
+    "(a|aa)+$ on a line of 1 MB, captured": stopped,
+    "(a|aa)+$ on the same line, 300 times": "fires",
+    "a pattern that defeats automatons": stopped,
+    "the same on one line": `${stopped}a line of 200000 characters is too long`,
+    "eight of them on lines of 90 kB": stopped,
+    "300 such patterns": stopped,
+    "a letter 10 MB long for 1,000 patterns": `${stopped}a line of 10000000 characters is too long`,
+    "a pattern of 100 kB": refused("this is too long: at most 500"),
+    "a{1000}{1000}": refused("it is too large to compile"),
+    "((a{30}){30}){30}": refused("it is too large to compile"),
+    "2,000 patterns of a thousand states": refused("the pack's patterns up to here are too large together"),
+    "800 patterns of all letters there are": refused("the pack's patterns up to here are too large together"),
+    "look-ahead": refused("look-around is not allowed"),
+    "look-behind": refused("look-around is not allowed"),
+    "a back-reference": refused("back-references are not allowed"),
+    "a condition of loops in loops": stopped,
+    "40 rules of them": stopped,
+    "a text that doubles with every name": stopped,
+    "brackets in brackets, 100,000 deep": refused("it nests more than 24 deep"),
+    "maps in maps, 1,000 deep": refused("it nests more than 24 deep"),
+    "conditions in brackets, 300 deep": refused("Exceeded maxDepth"),
+    "a document of 20 MB": tooLarge,
+    "one text of 500 kB": refused("the key `a` is not known here"),
+    "100,000 keys": tooLarge,
+    "1,000 keys of one map": "fires",
+    "1,000 unknown keys": refused("the key `key0` is not known here"),
+    "5,000 misspelt facts": refused("there is no fact `crahs`"),
+    "500 rules of one id": refused("the rule `same` is already in FILE:10:11"),
+    "a key twice": refused("Map keys must be unique"),
+    "values of the wrong kind": refused("this should be a list"),
+    "an alias of itself": refused("anchors are not allowed"),
+    "aliases that stand for gigabytes": refused("anchors are not allowed"),
+    tags: refused("Unresolved tag"),
+    "bytes that are no text": refused("this should be a map of keys and values"),
+  };
+
+  it.each(hostilePacks())("$name", ({ name, text, facts }) => {
+    writeFileSync(file, text);
+    expect(outcomeOf(file, facts)).toMatch(outcomes[name]!);
+  });
+
+  it("one pack's waste on the log is no other pack's trouble", () => {
+    const { facts } = hostilePacks().find(({ name }) => name === "300 such patterns")!;
+    const records = [...facts.log!.records, { text: "the last line" }];
+    const wasteful = Array.from({ length: 8 }, (_, at) => ({
+      id: `wasteful-${at}`,
+      log: [{ match: "a[ab]{60}[cd]" }],
+    }));
+    const late = { id: "late", log: [{ match: "the last line" }] };
+    const pack = packOf(...wasteful, late);
+    const other = { ...pack, id: "other", rules: [{ ...pack.rules.at(-1)!, pack: "other" }] };
+    const { findings, skipped } = diagnose({ ...facts, log: { complete: true, records } }, [pack, other]);
+    expect(findings.map(({ rule, pack: from }) => [from, rule])).toEqual([["other", "late"]]);
+    expect(skipped.map(({ rule }) => rule)).toEqual([...wasteful.map(({ id }) => id), "late"]);
   });
 });
