@@ -13,6 +13,8 @@ import { consumeStopCode, readStopCode, type StopCodeState } from "./checks/stop
 import type { DriverFile } from "./drivers/driver.ts";
 import { type BootStorage, loadDrivers } from "./drivers/loader.ts";
 import { STOP_CODE_NAMES } from "./faults/bug-check.ts";
+import type { FaultHarm } from "./faults/harm.ts";
+import { type MemoryFault, startMemoryFaults } from "./faults/memory-fault.ts";
 import { Kernel } from "./kernel/kernel.ts";
 import { BUILD_NUMBER } from "./kernel/release.ts";
 import { Services } from "./kernel/services.ts";
@@ -46,6 +48,7 @@ export interface GuestOptions {
   readonly bootStorage: BootStorage;
   /** Where the files lie that its processes read, one process's behind another's. */
   readonly files: FileDevice;
+  readonly memoryFaults: readonly MemoryFault[];
 }
 
 /** Processes that every Windows has; their memory is small here. */
@@ -88,6 +91,11 @@ export class Guest {
       });
       this.#greet(kernel, asked);
       start(kernel, options, random);
+      startMemoryFaults(
+        kernel,
+        options.memoryFaults,
+        new Random(options.seed, `memory of ${partition.name}, boot ${options.boot}`),
+      );
       return kernel;
     });
   }
@@ -101,6 +109,11 @@ export class Guest {
   /** 100 ns since the start. */
   get now(): number {
     return this.#kernel.clock.now;
+  }
+
+  /** What its faults have done; null: nothing yet. */
+  get harm(): FaultHarm | null {
+    return this.#kernel.harm.sum;
   }
 
   /** Records that armed checks have written. */

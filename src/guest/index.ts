@@ -2,6 +2,8 @@ export { type DriverChoice, driver, driverFile } from "./behaviours/index.ts";
 export type { CheckRequest, Procedure } from "./checks/armed-checks.ts";
 export { readStopCode, type StopCode, type StopCodeState } from "./checks/stop-code-record.ts";
 export type { DriverFile, DriverProgram } from "./drivers/driver.ts";
+export type { FaultHarm } from "./faults/harm.ts";
+export { memoryFault } from "./faults/memory-fault.ts";
 export { armForNextStart, Guest, type GuestOptions } from "./guest.ts";
 export { MOST_SYSTEM_PTES } from "./memory/system-ptes.ts";
 export { fileReads } from "./processes/file-reads.ts";

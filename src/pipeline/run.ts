@@ -1,12 +1,12 @@
 import { collect, collectMachine, type Progress } from "../agent/index.ts";
 import { stopCodeName } from "../analysis/index.ts";
 import { sealedPages } from "../archive/index.ts";
-import { hex } from "../binary/index.ts";
 import { CrashHistory, type HistoryRow } from "../history/index.ts";
 import {
   type ArmedCheck,
   type CrashNotice,
   EmulatedHost,
+  type FaultHarm,
   type Host,
   HYPERVISOR,
   type Procedure,
@@ -17,6 +17,7 @@ import { type ArmRequest, checks, type Finding, procedureTable, type RulePack, s
 import { type Collect, type RecordedCrash, recordCrash } from "./crash.ts";
 import { rulesOf } from "./questions.ts";
 import { readScenario } from "./scenario.ts";
+import { unexpectedStops, unexpectedVerdict } from "./unexpected.ts";
 
 /** What `host run` tells while it runs. */
 export type RunEvent =
@@ -37,6 +38,7 @@ export interface RunReport {
   /** The surest finding of all boots. `bystander`: who stumbled over the culprit's doing, in that crash or in one before it. */
   readonly verdict: {
     readonly culprit: string | null;
+    readonly kind: Finding["culprit"]["kind"] | null;
     readonly confidence: string | null;
     readonly bystander: string | null;
   };
@@ -65,6 +67,8 @@ export interface BootReport {
   readonly findings: readonly Finding[];
   /** The dump that the partition wrote of itself, beside the agent's; null where none was wanted. */
   readonly selfDump: SelfDump | null;
+  /** What the scenario's fault had done by then, which no analysis can know; null where the scenario has planned none. */
+  readonly harm: FaultHarm | null;
 }
 
 export interface DumpReport {
@@ -97,7 +101,7 @@ export async function runScenario(path: string, options: RunOptions): Promise<Ru
     const run = new Run(host, { ...options, boots: options.boots ?? scenario.boots, packs, history });
     options.onEvent({ kind: "host", host, scenario: scenario.name, seed });
     await run.toTheEnd();
-    const report = { scenario: scenario.name, seed, ...run.report(), unexpected: run.unexpected(scenario.expect) };
+    const report = { scenario: scenario.name, seed, ...run.report(), unexpected: run.unexpected(scenario) };
     options.onEvent({ kind: "ended", report, rows: run.rows() });
     return report;
   } finally {
@@ -191,7 +195,8 @@ class Run {
     onEvent({ kind: "recorded", crash, seconds: (performance.now() - begun) / 1000 });
     const selfDump = notice.partition === HYPERVISOR ? null : await this.host.selfDump(notice.partition);
     if (selfDump !== null) onEvent({ kind: "self-dump", partition: notice.partition, dump: selfDump });
-    this.boots.push(bootReport(boot, armed, notice, crash, selfDump));
+    const harm = notice.partition === HYPERVISOR ? null : this.host.harm(notice.partition);
+    this.boots.push({ ...bootReport(boot, armed, notice, crash), selfDump, harm });
     if (boot >= boots || crash.diagnosis.findings.some((finding) => finding.verdict === "identified")) return true;
 
     await this.restart(notice.partition, crash.diagnosis.arm);
@@ -219,7 +224,7 @@ class Run {
     const crashed = new Set(this.boots.map((report) => `${report.crash?.partition} ${report.boot}`));
     for (const [partition, { boot, armed }] of this.starts)
       if (boot > 1 && !crashed.has(`${partition} ${boot}`))
-        this.boots.push({ boot, armed, crash: null, crashId: null, findings: [], selfDump: null });
+        this.boots.push({ boot, armed, crash: null, crashId: null, findings: [], selfDump: null, harm: null });
   }
 
   rows(): HistoryRow[] {
@@ -227,31 +232,30 @@ class Run {
   }
 
   /** What the scenario expects and did not come, as far as this run had boots for it. */
-  unexpected(expected: Scenario["expect"]): string[] | null {
-    if (expected.length === 0) return null;
-    return expected.slice(0, this.options.boots).flatMap((stop, index) => {
-      const report = this.boots[index];
-      const wanted = `${stop.partition} ${hex(stop.stopCode)}${stop.culprit ? ` by ${stop.culprit}` : ""}`;
-      const culprit = report?.findings[0]?.culprit.name;
-      const came = report?.crash
-        ? `${report.crash.partition} ${report.crash.stopCode}${stop.culprit ? ` by ${culprit ?? "nobody"}` : ""}`
-        : "no crash";
-      return came === wanted ? [] : [`stop ${index + 1}: ${wanted} was expected, ${came} came`];
-    });
+  unexpected({ expect, verdict, boots }: Scenario): string[] | null {
+    if (expect.length === 0 && verdict === undefined) return null;
+    const stops = unexpectedStops(expect.slice(0, this.options.boots), this.boots);
+    // With fewer boots than the scenario wants it does not come to its verdict.
+    return this.options.boots < boots ? stops : [...stops, ...unexpectedVerdict(verdict, this.verdict())];
   }
 
-  report(): Omit<RunReport, "scenario" | "seed" | "unexpected"> {
+  private verdict(): RunReport["verdict"] {
     const findings = this.crashes.flatMap((crash) => crash.diagnosis.findings);
     const [best] = findings.toSorted(bySureness);
     const culprit = best?.culprit.name ?? null;
     const bystanders = findings.flatMap(({ bystander }) => bystander?.name ?? []);
     return {
+      culprit,
+      kind: best?.culprit.kind ?? null,
+      confidence: best?.verdict ?? null,
+      bystander: best?.bystander?.name ?? bystanders.find((name) => name !== culprit) ?? null,
+    };
+  }
+
+  report(): Omit<RunReport, "scenario" | "seed" | "unexpected"> {
+    return {
       boots: this.boots,
-      verdict: {
-        culprit,
-        confidence: best?.verdict ?? null,
-        bystander: best?.bystander?.name ?? bystanders.find((name) => name !== culprit) ?? null,
-      },
+      verdict: this.verdict(),
       hypervisor: { counters: this.host.counters(), partitions: this.host.partitionCounters() },
       storage: { counters: this.host.storageCounters() },
       dumps: this.crashes.map(({ manifest, folder }) => ({
@@ -266,15 +270,17 @@ class Run {
   }
 }
 
-const bySureness = (a: Finding, b: Finding): number => sureness(a.verdict) - sureness(b.verdict);
+/** The surest first; of two, the one that names somebody. */
+const bySureness = (a: Finding, b: Finding): number =>
+  sureness(a.verdict) - sureness(b.verdict) ||
+  Number(a.culprit.kind === "unknown") - Number(b.culprit.kind === "unknown");
 
 function bootReport(
   boot: number,
   armed: readonly ArmedCheck[],
   notice: CrashNotice,
   { manifest, facts, diagnosis }: RecordedCrash,
-  selfDump: SelfDump | null,
-): BootReport {
+): Omit<BootReport, "selfDump" | "harm"> {
   return {
     boot,
     armed,
@@ -287,6 +293,5 @@ function bootReport(
     },
     crashId: manifest.id,
     findings: diagnosis.findings,
-    selfDump,
   };
 }

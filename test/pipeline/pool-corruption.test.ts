@@ -39,7 +39,7 @@ describe("a driver that writes where it must not, and another that meets it", ()
         expect(before!.findings[0]).toMatchObject({ verdict: "suspect", bystander: { name: "spooler.sys" } });
         expect(before!.findings.some((finding) => finding.culprit.kind === "driver")).toBe(false);
         expect(after!.armed).toEqual([{ check: "special-pool", target: null }]);
-        expect(seeded.verdict).toEqual({ culprit, confidence: "identified", bystander: "spooler.sys" });
+        expect(seeded.verdict).toEqual({ culprit, kind: "driver", confidence: "identified", bystander: "spooler.sys" });
       }
     },
   );

@@ -32,11 +32,13 @@ const entries = [
   { code: 0x0a, name: "IRQL_NOT_LESS_OR_EQUAL", parameters: ["address", "its level", "how", "instruction"] },
   ...[0x18, 0x19, 0x1a, 0x31, 0x3f, 0x50, 0x77, 0x7a, 0x7b].map((code) => ({ code })),
   { code: 0x7e, name: "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED", summary: "the base" },
+  { code: 0x7f },
   { code: 0x93, name: "INVALID_KERNEL_HANDLE", ...handle },
   { code: 0x9f, ...power, checks: ["driver-verifier", "pte-misuse"] },
   { code: 0xab, parameters: ["current IRQL", "IRQL allowed or not", "tag of the block", "status of the session"] },
+  { code: 0xbe },
   { code: 0xc1, name: "SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION", ...pool },
-  ...[0xc5, 0xcc, 0xcd, 0xd1, 0xd5, 0xd6, 0xd8, 0x124, 0x133, 0x1c8, 0x20001].map((code) => ({ code })),
+  ...[0xc5, 0xcc, 0xcd, 0xd1, 0xd5, 0xd6, 0xd8, 0x124, 0x133, 0x139, 0x1c8, 0x20001].map((code) => ({ code })),
   { code: 0x1000007e, name: "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED_M", summary: "the marked one" },
 ];
 

@@ -1,16 +1,22 @@
 import { z } from "zod";
 import type { DriverFile } from "../drivers/driver.ts";
+import { corruptList } from "./corrupt-list.ts";
+import { dmaAfterFree } from "./dma-after-free.ts";
 import { endlessDpc } from "./endless-dpc.ts";
 import { idlePowerDown } from "./idle-power-down.ts";
 import { leakSystemPtes } from "./leak-system-ptes.ts";
 import { lostPowerIrp } from "./lost-power-irp.ts";
 import { mapAndUnmap } from "./map-and-unmap.ts";
 import { nullDereference } from "./null-dereference.ts";
+import { pageableAtDispatch } from "./pageable-at-dispatch.ts";
 import { pageableTable } from "./pageable-table.ts";
 import { poolChurn } from "./pool-churn.ts";
 import { poolOverrun } from "./pool-overrun.ts";
 import { poolUnderrun } from "./pool-underrun.ts";
+import { stackOverflow } from "./stack-overflow.ts";
 import { useAfterFree } from "./use-after-free.ts";
+import { wildPointer } from "./wild-pointer.ts";
+import { writeToReadOnly } from "./write-to-read-only.ts";
 
 const name = z
   .string()
@@ -74,6 +80,36 @@ export const driver = z.discriminatedUnion("behaviour", [
     behaviour: z.literal(useAfterFree.name).meta({ description: useAfterFree.summary }),
     options: useAfterFree.options.prefault({}),
   }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(corruptList.name).meta({ description: corruptList.summary }),
+    options: corruptList.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(dmaAfterFree.name).meta({ description: dmaAfterFree.summary }),
+    options: dmaAfterFree.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(pageableAtDispatch.name).meta({ description: pageableAtDispatch.summary }),
+    options: pageableAtDispatch.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(stackOverflow.name).meta({ description: stackOverflow.summary }),
+    options: stackOverflow.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(wildPointer.name).meta({ description: wildPointer.summary }),
+    options: wildPointer.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(writeToReadOnly.name).meta({ description: writeToReadOnly.summary }),
+    options: writeToReadOnly.options.prefault({}),
+  }),
 ]);
 
 export type DriverChoice = z.output<typeof driver>;
@@ -103,5 +139,17 @@ export function driverFile(choice: DriverChoice): DriverFile {
       return { name: choice.name, program: poolUnderrun.program(choice.options) };
     case "use-after-free":
       return { name: choice.name, program: useAfterFree.program(choice.options) };
+    case "corrupt-list":
+      return { name: choice.name, program: corruptList.program(choice.options) };
+    case "dma-after-free":
+      return { name: choice.name, program: dmaAfterFree.program(choice.options) };
+    case "pageable-at-dispatch":
+      return { name: choice.name, program: pageableAtDispatch.program(choice.options) };
+    case "stack-overflow":
+      return { name: choice.name, program: stackOverflow.program(choice.options) };
+    case "wild-pointer":
+      return { name: choice.name, program: wildPointer.program(choice.options) };
+    case "write-to-read-only":
+      return { name: choice.name, program: writeToReadOnly.program(choice.options) };
   }
 }
