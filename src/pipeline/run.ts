@@ -35,7 +35,7 @@ export interface RunReport {
   readonly scenario: string;
   readonly seed: number;
   readonly boots: readonly BootReport[];
-  /** The surest finding of all boots. `bystander`: who stumbled over the culprit's doing, in that crash or in one before it. */
+  /** The surest finding of all boots; of two that are as sure, that of the later one. `bystander`: who stumbled over the culprit's doing, in that crash or in one before it. */
   readonly verdict: {
     readonly culprit: string | null;
     readonly kind: Finding["culprit"]["kind"] | null;
@@ -240,10 +240,14 @@ class Run {
   }
 
   private verdict(): RunReport["verdict"] {
-    const findings = this.crashes.flatMap((crash) => crash.diagnosis.findings);
-    const [best] = findings.toSorted(bySureness);
+    const [best] = this.crashes
+      .toReversed()
+      .flatMap(({ diagnosis }) => diagnosis.findings)
+      .toSorted(bySureness);
     const culprit = best?.culprit.name ?? null;
-    const bystanders = findings.flatMap(({ bystander }) => bystander?.name ?? []);
+    const bystanders = this.crashes.flatMap(({ diagnosis }) =>
+      diagnosis.findings.flatMap(({ bystander }) => bystander?.name ?? []),
+    );
     return {
       culprit,
       kind: best?.culprit.kind ?? null,
@@ -270,7 +274,7 @@ class Run {
   }
 }
 
-/** The surest first; of two, the one that names somebody. */
+/** The surest first; of two that are as sure, one that names somebody. */
 const bySureness = (a: Finding, b: Finding): number =>
   sureness(a.verdict) - sureness(b.verdict) ||
   Number(a.culprit.kind === "unknown") - Number(b.culprit.kind === "unknown");

@@ -22,7 +22,8 @@ export function unexpectedVerdict(expected: Scenario["verdict"], verdict: RunRep
   if (expected === undefined) return [];
   return (["kind", "culprit", "confidence", "bystander"] as const).flatMap((key) => {
     const wanted = expected[key];
-    if (wanted === undefined || wanted === verdict[key]) return [];
-    return [`verdict: ${key} ${wanted} was expected, ${verdict[key] ?? "none"} came`];
+    const came = verdict[key];
+    if (wanted === undefined || (came !== null && [wanted].flat().includes(came))) return [];
+    return [`verdict: ${key} ${[wanted].flat().join(" or ")} was expected, ${came ?? "none"} came`];
   });
 }

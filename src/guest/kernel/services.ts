@@ -303,6 +303,8 @@ export class Services {
     const { memory } = this.#kernel;
     const isWhole = this.#access(thread, sites.read, entry, () => {
       const [flink, blink] = [memory.processor.readU64(entry), memory.processor.readU64(entry + 8n)];
+      thread.setRegister("rax", flink);
+      thread.setRegister("rdx", blink);
       return memory.processor.readU64(flink + 8n) === entry && memory.processor.readU64(blink) === entry;
     });
     if (!isWhole) fastFail(this.#kernel, thread, FAST_FAIL.corruptListEntry, thread.siteAddress(sites.giveUp));

@@ -113,7 +113,8 @@ function told(): boolean {
         pair(without, armed, ({ seconds }) => seconds.toFixed(2)) +
         pair(without, armed, ({ bytesOfOthers }) => bytesOfOthers.toFixed(0)),
     );
-  const harmful = faults.filter(({ isCaught, without }) => isCaught && (without?.bytesOfOthers ?? 0) > 0);
+  const harmful = faults.filter(({ isIdentified, without }) => isIdentified && (without?.bytesOfOthers ?? 0) > 0);
+  const stopped = harmful.filter(({ isStoppedAtAccess }) => isStoppedAtAccess);
   line("");
   const promises = [
     promise(
@@ -133,11 +134,11 @@ function told(): boolean {
       wrongProbable * 100 <= runs * MOST_WRONG_PROBABLE,
     ),
     promise(
-      `what damages memory of others is noticed sooner with checks on than without (${harmful.length} faults)`,
-      harmful.every(({ without, armed }) => armed !== null && armed.seconds < without!.seconds),
+      `what special pool stops at the access is noticed sooner with it than without (${stopped.length} faults)`,
+      stopped.every(({ without, armed }) => armed !== null && armed.seconds < without!.seconds),
     ),
     promise(
-      "and before it has damaged any",
+      `who is identified has damaged memory of others without checks, and none with them (${harmful.length} faults)`,
       harmful.every(({ armed }) => armed?.bytesOfOthers === 0),
     ),
   ];

@@ -6,6 +6,9 @@ export const MOST_BOOTS = 3;
 /** Runs in which somebody was called probable who was not it, per cent. */
 export const MOST_WRONG_PROBABLE = 2;
 
+/** Stop codes by which special pool stops whoever touches what is not his, and not later. */
+const AT_ACCESS = new Set(["0xcc", "0xcd", "0xd5", "0xd6"]);
+
 type Finding = Outcome["boots"][number]["findings"][number];
 
 /** How the runs of one scenario ended, over its seeds. */
@@ -22,8 +25,10 @@ export interface Judgement {
   /** Without any check on, and with the checks that the diagnosis armed; null: no such stop. */
   readonly without: Detection | null;
   readonly armed: Detection | null;
+  /** Every run ended in a driver that special pool had stopped at the access. */
+  readonly isStoppedAtAccess: boolean;
   /** Every run ended in a driver that a check had identified. */
-  readonly isCaught: boolean;
+  readonly isIdentified: boolean;
 }
 
 /** Means over the seeds, from when something was wrong first to the stop. */
@@ -48,7 +53,10 @@ export function judgementOf(scenario: Scenario, outcomes: readonly Outcome[]): J
     wrongProbable: wrong("probable"),
     without: detection(outcomes.flatMap(({ boots }) => boots.filter(({ armed }) => armed.length === 0).slice(0, 1))),
     armed: detection(outcomes.flatMap(({ boots }) => boots.filter(({ armed }) => armed.length > 0).slice(-1))),
-    isCaught: outcomes.every(({ verdict: { kind, confidence } }) => kind === "driver" && confidence === "identified"),
+    isStoppedAtAccess: outcomes.every(({ boots }) => AT_ACCESS.has(boots.at(-1)?.crash?.stopCode ?? "")),
+    isIdentified: outcomes.every(
+      ({ verdict: { kind, confidence } }) => kind === "driver" && confidence === "identified",
+    ),
   };
 }
 

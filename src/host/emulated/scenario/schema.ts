@@ -102,7 +102,10 @@ const verdict = z.strictObject({
     .meta({ description: "What is to blame. `hardware`, say: no driver may be" }),
   culprit: z.string().optional().meta({ description: "Who, such as leakdrv.sys; left out, whoever it is" }),
   confidence: z.enum(["identified", "probable", "suspect"]).meta({ description: "How sure that is, and no surer" }),
-  bystander: z.string().optional().meta({ description: "Who only tripped over what the culprit did" }),
+  bystander: z
+    .union([z.string(), z.array(z.string()).min(2)])
+    .optional()
+    .meta({ description: "Who only tripped over what the culprit did; several where chance decides" }),
 });
 
 /** A scenario as people write it: an emulated host, what runs on it, and how it is to end. */
