@@ -93,6 +93,9 @@ export const logRecord = z.strictObject({
   text: z.string(),
 });
 
+/** An address that led nowhere, and the one bit by which it differs from one that is mapped. */
+export const flippedBitFact = z.strictObject({ address: hexText, repaired: hexText, bit: z.number() });
+
 /** How many of the allocations that special pool was to serve it has served. */
 export const specialPoolFact = z.strictObject({
   eligible: z.number(),
@@ -268,6 +271,7 @@ export const facts = z.strictObject({
       panicked: maybe(z.boolean()),
       stopCode: maybe(stopCodeFact),
       request: maybe(requestFact),
+      flippedBit: maybe(flippedBitFact),
       exception: maybe(
         z.strictObject({ code: hexText, name: maybe(z.string()), address: maybe(hexText), text: maybe(z.string()) }),
       ),

@@ -6,6 +6,8 @@ import { armedIn, beginSession } from "./checks/stages.ts";
 import type { DriverFile } from "./drivers/driver.ts";
 import { type BootStorage, loadDrivers } from "./drivers/loader.ts";
 import { STOP_CODE_NAMES } from "./faults/bug-check.ts";
+import type { FaultHarm } from "./faults/harm.ts";
+import { type MemoryFault, startMemoryFaults } from "./faults/memory-fault.ts";
 import { Kernel } from "./kernel/kernel.ts";
 import { BUILD_NUMBER } from "./kernel/release.ts";
 import { Services } from "./kernel/services.ts";
@@ -39,6 +41,7 @@ export interface GuestOptions {
   readonly bootStorage: BootStorage;
   /** Where the files lie that its processes read, one process's behind another's. */
   readonly files: FileDevice;
+  readonly memoryFaults: readonly MemoryFault[];
 }
 
 /** Processes that every Windows has; their memory is small here. */
@@ -84,6 +87,11 @@ export class Guest {
       });
       this.#greet(kernel, previous, told);
       start(kernel, options, random);
+      startMemoryFaults(
+        kernel,
+        options.memoryFaults,
+        new Random(options.seed, `memory of ${partition.name}, boot ${options.boot}`),
+      );
       return kernel;
     });
   }
@@ -97,6 +105,11 @@ export class Guest {
   /** 100 ns since the start. */
   get now(): number {
     return this.#kernel.clock.now;
+  }
+
+  /** What its faults have done; null: nothing yet. */
+  get harm(): FaultHarm | null {
+    return this.#kernel.harm.sum;
   }
 
   /** Records that armed checks have written. */

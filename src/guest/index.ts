@@ -4,6 +4,8 @@ export type { DiagnosisState, StagedCheck, StopCode } from "./checks/diagnosis-s
 export { readDiagnosis, type StoredDiagnosis, writeDiagnosis } from "./checks/diagnosis-store.ts";
 export { type SelfDiagnosis, type SelfDiagnosisCheck, selfDiagnosis } from "./checks/self-diagnosis.ts";
 export type { DriverFile, DriverProgram } from "./drivers/driver.ts";
+export type { FaultHarm } from "./faults/harm.ts";
+export { memoryFault } from "./faults/memory-fault.ts";
 export { armForNextStart, Guest, type GuestOptions } from "./guest.ts";
 export { MOST_SYSTEM_PTES } from "./memory/system-ptes.ts";
 export { deviceRequests } from "./processes/client-process.ts";

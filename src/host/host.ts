@@ -1,5 +1,5 @@
 import type { PageRun, PhysicalMemory, Registers } from "../binary/index.ts";
-import type { SelfDiagnosis, SelfDump } from "../guest/index.ts";
+import type { FaultHarm, SelfDiagnosis, SelfDump } from "../guest/index.ts";
 
 /** A check that a finding asks for, to be applied when the partition starts again, before its drivers load. */
 export interface ArmedCheck {
@@ -130,6 +130,11 @@ export interface Host {
   processors(partition: string): readonly HostProcessor[];
   crashNote(partition: string): CrashNote;
   console(partition: string): string;
+  /**
+   * What has gone wrong in a partition that a scenario has gone wrong, and what that has done, as only the one who planned it knows. Null: nothing
+   * yet, or nobody has planned it.
+   */
+  harm(partition: string): FaultHarm | null;
   /** The agent has a dump of so many bytes to write: a host that has a disk of its own is busy with it from now on. */
   dumpTaken(partition: string, bytes: number): void;
   /** Named counters, for `host run --json`. */

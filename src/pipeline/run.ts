@@ -1,12 +1,12 @@
 import { collect, collectMachine, type Progress } from "../agent/index.ts";
 import { stopCodeName } from "../analysis/index.ts";
 import { sealedPages } from "../archive/index.ts";
-import { hex } from "../binary/index.ts";
 import { CrashHistory, type HistoryRow } from "../history/index.ts";
 import {
   type ArmedCheck,
   type CrashNotice,
   EmulatedHost,
+  type FaultHarm,
   type Host,
   HYPERVISOR,
   type Procedure,
@@ -18,6 +18,7 @@ import { type ArmRequest, checks, type Finding, procedureTable, type RulePack, s
 import { type Collect, type RecordedCrash, recordCrash } from "./crash.ts";
 import { type PackChoice, rulesOf } from "./questions.ts";
 import { readScenario } from "./scenario.ts";
+import { unexpectedStops, unexpectedVerdict } from "./unexpected.ts";
 
 /** What `host run` tells while it runs. */
 export type RunEvent =
@@ -36,9 +37,10 @@ export interface RunReport {
   readonly scenario: string;
   readonly seed: number;
   readonly boots: readonly BootReport[];
-  /** The surest finding of all boots. `bystander`: who stumbled over the culprit's doing, in that crash or in one before it. */
+  /** The surest finding of all boots; of two that are as sure, that of the later one. `bystander`: who stumbled over the culprit's doing, in that crash or in one before it. */
   readonly verdict: {
     readonly culprit: string | null;
+    readonly kind: Finding["culprit"]["kind"] | null;
     readonly confidence: string | null;
     readonly bystander: string | null;
   };
@@ -70,6 +72,8 @@ export interface BootReport {
   readonly findings: readonly Finding[];
   /** The dump that the partition wrote of itself, beside the agent's; null where none was wanted. */
   readonly selfDump: SelfDump | null;
+  /** What the scenario's fault had done by then, which no analysis can know; null where the scenario has planned none. */
+  readonly harm: FaultHarm | null;
 }
 
 export interface DumpReport {
@@ -107,7 +111,7 @@ export async function runScenario(path: string, options: RunOptions): Promise<Ru
     });
     options.onEvent({ kind: "host", host, scenario: scenario.name, seed });
     await run.toTheEnd();
-    const report = { scenario: scenario.name, seed, ...run.report(), unexpected: run.unexpected(scenario.expect) };
+    const report = { scenario: scenario.name, seed, ...run.report(), unexpected: run.unexpected(scenario) };
     options.onEvent({ kind: "ended", report, rows: run.rows() });
     return report;
   } finally {
@@ -220,7 +224,8 @@ class Run {
     onEvent({ kind: "recorded", crash, seconds: (performance.now() - begun) / 1000 });
     const selfDump = notice.partition === HYPERVISOR ? null : await this.host.selfDump(notice.partition);
     if (selfDump !== null) onEvent({ kind: "self-dump", partition: notice.partition, dump: selfDump });
-    this.boots.push(bootReport(boot, armed, notice, crash, selfDump));
+    const harm = notice.partition === HYPERVISOR ? null : this.host.harm(notice.partition);
+    this.boots.push({ ...bootReport(boot, armed, notice, crash), selfDump, harm });
     if (boot >= boots || crash.diagnosis.findings.some((finding) => finding.verdict === "identified")) return true;
 
     await this.restart(notice.partition, crash.diagnosis.arm);
@@ -248,7 +253,16 @@ class Run {
     const reported = new Set(this.boots.map(({ partition, boot }) => `${partition} ${boot}`));
     for (const [partition, { boot, armed }] of this.starts)
       if (boot > 1 && !reported.has(`${partition} ${boot}`))
-        this.boots.push({ partition, boot, armed, crash: null, crashId: null, findings: [], selfDump: null });
+        this.boots.push({
+          partition,
+          boot,
+          armed,
+          crash: null,
+          crashId: null,
+          findings: [],
+          selfDump: null,
+          harm: null,
+        });
   }
 
   rows(): HistoryRow[] {
@@ -256,32 +270,34 @@ class Run {
   }
 
   /** What the scenario expects and did not come, as far as this run had boots for it. */
-  unexpected(expected: Scenario["expect"]): string[] | null {
-    if (expected.length === 0) return null;
-    const stops = this.boots.filter(({ crash }) => crash !== null);
-    return expected.slice(0, this.options.boots).flatMap((stop, index) => {
-      const report = stops[index];
-      const wanted = `${stop.partition} ${hex(stop.stopCode)}${stop.culprit ? ` by ${stop.culprit}` : ""}`;
-      const culprit = report?.findings[0]?.culprit.name;
-      const came = report?.crash
-        ? `${report.crash.partition} ${report.crash.stopCode}${stop.culprit ? ` by ${culprit ?? "nobody"}` : ""}`
-        : "no crash";
-      return came === wanted ? [] : [`stop ${index + 1}: ${wanted} was expected, ${came} came`];
-    });
+  unexpected({ expect, verdict, boots }: Scenario): string[] | null {
+    if (expect.length === 0 && verdict === undefined) return null;
+    const stops = unexpectedStops(expect.slice(0, this.options.boots), this.boots);
+    // With fewer boots than the scenario wants it does not come to its verdict.
+    return this.options.boots < boots ? stops : [...stops, ...unexpectedVerdict(verdict, this.verdict())];
+  }
+
+  private verdict(): RunReport["verdict"] {
+    const [best] = this.crashes
+      .toReversed()
+      .flatMap(({ diagnosis }) => diagnosis.findings)
+      .toSorted(bySureness);
+    const culprit = best?.culprit.name ?? null;
+    const bystanders = this.crashes.flatMap(({ diagnosis }) =>
+      diagnosis.findings.flatMap(({ bystander }) => bystander?.name ?? []),
+    );
+    return {
+      culprit,
+      kind: best?.culprit.kind ?? null,
+      confidence: best?.verdict ?? null,
+      bystander: best?.bystander?.name ?? bystanders.find((name) => name !== culprit) ?? null,
+    };
   }
 
   report(): Omit<RunReport, "scenario" | "seed" | "unexpected"> {
-    const findings = this.crashes.flatMap((crash) => crash.diagnosis.findings);
-    const [best] = findings.toSorted(bySureness);
-    const culprit = best?.culprit.name ?? null;
-    const bystanders = findings.flatMap(({ bystander }) => bystander?.name ?? []);
     return {
       boots: this.boots,
-      verdict: {
-        culprit,
-        confidence: best?.verdict ?? null,
-        bystander: best?.bystander?.name ?? bystanders.find((name) => name !== culprit) ?? null,
-      },
+      verdict: this.verdict(),
       hypervisor: { counters: this.host.counters(), partitions: this.host.partitionCounters() },
       storage: { counters: this.host.storageCounters() },
       selfDiagnosis: Object.fromEntries(
@@ -299,15 +315,17 @@ class Run {
   }
 }
 
-const bySureness = (a: Finding, b: Finding): number => sureness(a.verdict) - sureness(b.verdict);
+/** The surest first; of two that are as sure, one that names somebody. */
+const bySureness = (a: Finding, b: Finding): number =>
+  sureness(a.verdict) - sureness(b.verdict) ||
+  Number(a.culprit.kind === "unknown") - Number(b.culprit.kind === "unknown");
 
 function bootReport(
   boot: number,
   armed: readonly ArmedCheck[],
   notice: CrashNotice,
   { manifest, facts, diagnosis }: RecordedCrash,
-  selfDump: SelfDump | null,
-): BootReport {
+): Omit<BootReport, "selfDump" | "harm"> {
   return {
     partition: notice.partition,
     boot,
@@ -321,6 +339,5 @@ function bootReport(
     },
     crashId: manifest.id,
     findings: diagnosis.findings,
-    selfDump,
   };
 }

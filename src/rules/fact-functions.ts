@@ -128,6 +128,15 @@ export const factFunctions: readonly FactFunction[] = [
     handler: largest,
   },
   {
+    signature: "differentBits(int, int): int",
+    description: "in how many bits two numbers differ",
+    handler: (_, one: bigint, other: bigint) => {
+      let bits = 0n;
+      for (let left = BigInt.asUintN(64, one ^ other); left !== 0n; left &= left - 1n) bits++;
+      return bits;
+    },
+  },
+  {
     signature: "join(list<string>, string): string",
     description: `texts in one, with a separator between them; at most ${JOINED_CHARACTERS} characters`,
     handler: join,

@@ -137,6 +137,10 @@ export class MemoryHost implements Host {
     return {};
   }
   dumpTaken(): void {}
+  harm(): null {
+    return null;
+  }
+
   async selfDump(): Promise<null> {
     return null;
   }

@@ -131,6 +131,7 @@ function stoppedGuest(selfDump: boolean) {
     bootStorage: { adapterDriver: null, selfDump },
     drivers: [driverFile(driver.parse({ name: "netfilt.sys", behaviour: "null-dereference", options: { at: "1 s" } }))],
     procedures: [],
+    memoryFaults: [],
     exchange: alone,
     processes: [],
   });

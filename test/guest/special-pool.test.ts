@@ -80,7 +80,7 @@ describe("blocks of special pool", () => {
       const page = block & ~0xfffn;
       expect(Number(block - page)).toBe(PAGE_SIZE - Math.ceil(bytes / 16) * 16);
       const { pattern, ...header } = specialPoolHeader.read(processor.read(page, specialPoolHeader.size));
-      expect(header).toEqual({ bytes, poolTag: TAG });
+      expect(header).toEqual({ bytes, reserved: 0, poolTag: TAG, reserved2: 0n });
       const whole = processor.read(page, PAGE_SIZE);
       const behind = Number(block - page) + bytes;
       expect(
@@ -113,8 +113,31 @@ describe("blocks of special pool", () => {
     expect(damaged(block + 207n, 0x81)).toEqual(["damagedBehind", block + 207n]);
     for (const at of [block - 100n, block + 203n]) expect(damaged(at, 0x20)).toEqual(["singleBit", at]);
     expect(freeing(block + 16n)).toEqual(["badAddress", 200n]);
+    // The header's copy of the pattern: the whole page differs from it.
+    for (const bits of [0x2, 0x80])
+      expect(damaged((block & ~0xfffn) + 2n, bits)).toEqual(["singleBit", (block & ~0xfffn) + 2n]);
     expect(freeing(block)).toBe("sound");
     expect(freeing(block)).toEqual(["notAllocated", 0n]);
+  });
+
+  it("are damaged, where several bytes are, at the one nearest to the block; where the header is none any more, there", () => {
+    const { processor } = kernel.memory;
+    const block = kernel.specialPool!.allocate(200, TAG);
+    const page = block & ~0xfffn;
+    const kept = processor.read(page, PAGE_SIZE);
+    const damaged = (at: bigint, bytes: number) => {
+      processor.write(at, new Uint8Array(bytes).fill(0xd0));
+      const found = freeing(block);
+      processor.write(page, kept);
+      return found;
+    };
+    expect(damaged(block - 24n, 24)).toEqual(["damagedBefore", block - 1n]);
+    expect(damaged(page + 100n, 50)).toEqual(["damagedBefore", page + 149n]);
+    expect(damaged(block + 200n, 8)).toEqual(["damagedBehind", block + 200n]);
+    for (const bytes of [3, 4, 16, 512, Number(block - page)])
+      expect(damaged(page, bytes)).toEqual(["damagedBefore", page]);
+    expect(damaged(page + 8n, 1)).toEqual(["damagedBefore", page]);
+    expect(freeing(block)).toBe("sound");
   });
 
   it("have addresses that are used again after all others, round after round", () => {

@@ -28,6 +28,7 @@ function working(engine: EngineKind, options: Parameters<typeof processWork.pars
     bootStorage: { adapterDriver: null, selfDump: false },
     drivers: [],
     procedures: [],
+    memoryFaults: [],
     exchange: alone,
     processes: Array.from({ length: 5 }, () => ({
       name: "desk.exe",

@@ -30,7 +30,7 @@ beforeAll(() => {
 
 function endsIn(one: RunReport, kind: string, culprit: string): void {
   expect(one.unexpected).toEqual([]);
-  expect(one.verdict).toEqual({ culprit, confidence: "identified", bystander: null });
+  expect(one.verdict).toEqual({ culprit, kind: "hypervisor", confidence: "identified", bystander: null });
   const [boot] = one.boots;
   expect(boot?.crash).toMatchObject({ partition: "hypervisor", stopCode: "0x20001", title: "HYPERVISOR_ERROR" });
   expect(boot?.findings[0]?.rule).toBe(`hypervisor-${kind}`);

@@ -46,7 +46,12 @@ describe("the main job: pte-leak, from first boot to verdict", () => {
     expect(first?.findings[0]).toMatchObject({ verdict: "suspect", arm: [{ check: "pte-tracking" }] });
     expect(second).toMatchObject({ boot: 2, armed: [{ check: "pte-tracking" }], crash: { stopCode: "0xd8" } });
     expect(second?.findings[0]).toMatchObject({ verdict: "identified", culprit: { name: "leakdrv.sys" } });
-    expect(report.verdict).toEqual({ culprit: "leakdrv.sys", confidence: "identified", bystander: null });
+    expect(report.verdict).toEqual({
+      culprit: "leakdrv.sys",
+      kind: "driver",
+      confidence: "identified",
+      bystander: null,
+    });
   });
 
   it("seals pages, skips the stateless partition, and says both", () => {

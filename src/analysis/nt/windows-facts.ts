@@ -5,6 +5,7 @@ import { blockedRequest } from "./blocked-request.ts";
 import { exceptionStatus, failedInstruction, irqlOf, namedDriver, stopCodeFact } from "./bug-check.ts";
 import { checkFacts } from "./check-records.ts";
 import { type ExceptionRecord, exceptionContext, exceptionRecord, frameOf, headerContext } from "./contexts.ts";
+import { flippedBit } from "./flipped-bit.ts";
 import { walkFrameRecords } from "./frame-records.ts";
 import { placeOf } from "./function-names.ts";
 import { ImageFiles } from "./image-files.ts";
@@ -117,6 +118,7 @@ function crashFact(
     panicked,
     stopCode: stopCode && stopCodeFact(kernel, modules, stopCode),
     request,
+    flippedBit: stopCode && flippedBit(kernel, stopCode, failed),
     exception: exceptionFact(kernel, modules, record),
     processor: processor?.index ?? null,
     process: process && { name: process.name, pid: process.pid },

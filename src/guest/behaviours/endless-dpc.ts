@@ -26,6 +26,7 @@ export const endlessDpc = behaviour({
       function: "WorkerRoutine",
       *routine({ services, random, function: own }, thread) {
         yield* services.keDelayExecutionThread(thread, at * random.between(0.98, 1.02));
+        services.harm.begins();
         yield* thread.callWaiting(own("StartRequest"), [], () =>
           services.keInsertQueueDpc(thread, own("CompletionDpc"), () =>
             thread.callWaiting(own("PollCompletion"), [], () => services.pollForever(thread, "ReadStatus")),

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import type { DriverFile } from "../drivers/driver.ts";
+import { corruptList } from "./corrupt-list.ts";
 import { directIo } from "./direct-io.ts";
+import { dmaAfterFree } from "./dma-after-free.ts";
 import { doubleFree } from "./double-free.ts";
 import { endlessDpc } from "./endless-dpc.ts";
 import { idlePowerDown } from "./idle-power-down.ts";
@@ -17,8 +19,11 @@ import { poolLeak } from "./pool-leak.ts";
 import { poolOverrun } from "./pool-overrun.ts";
 import { poolUnderrun } from "./pool-underrun.ts";
 import { receiveRing } from "./receive-ring.ts";
+import { stackOverflow } from "./stack-overflow.ts";
 import { unloadLeak } from "./unload-leak.ts";
 import { useAfterFree } from "./use-after-free.ts";
+import { wildPointer } from "./wild-pointer.ts";
+import { writeToReadOnly } from "./write-to-read-only.ts";
 import { wrongTagFree } from "./wrong-tag-free.ts";
 
 const name = z
@@ -128,6 +133,31 @@ export const driver = z.discriminatedUnion("behaviour", [
     behaviour: z.literal(wrongTagFree.name).meta({ description: wrongTagFree.summary }),
     options: wrongTagFree.options.prefault({}),
   }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(corruptList.name).meta({ description: corruptList.summary }),
+    options: corruptList.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(dmaAfterFree.name).meta({ description: dmaAfterFree.summary }),
+    options: dmaAfterFree.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(stackOverflow.name).meta({ description: stackOverflow.summary }),
+    options: stackOverflow.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(wildPointer.name).meta({ description: wildPointer.summary }),
+    options: wildPointer.options.prefault({}),
+  }),
+  z.strictObject({
+    name,
+    behaviour: z.literal(writeToReadOnly.name).meta({ description: writeToReadOnly.summary }),
+    options: writeToReadOnly.options.prefault({}),
+  }),
 ]);
 
 export type DriverChoice = z.output<typeof driver>;
@@ -175,5 +205,15 @@ export function driverFile(choice: DriverChoice): DriverFile {
       return { name: choice.name, program: useAfterFree.program(choice.options) };
     case "wrong-tag-free":
       return { name: choice.name, program: wrongTagFree.program(choice.options) };
+    case "corrupt-list":
+      return { name: choice.name, program: corruptList.program(choice.options) };
+    case "dma-after-free":
+      return { name: choice.name, program: dmaAfterFree.program(choice.options) };
+    case "stack-overflow":
+      return { name: choice.name, program: stackOverflow.program(choice.options) };
+    case "wild-pointer":
+      return { name: choice.name, program: wildPointer.program(choice.options) };
+    case "write-to-read-only":
+      return { name: choice.name, program: writeToReadOnly.program(choice.options) };
   }
 }

@@ -35,6 +35,7 @@ export const leakSystemPtes = behaviour({
         const mdl = services.ioAllocateMdl(thread, buffer, pages * 4096);
         services.mmBuildMdlForNonPagedPool(thread, mdl);
         yield* services.keDelayExecutionThread(thread, start);
+        services.harm.begins();
         for (;;) {
           thread.call(own("CompleteRequest"), [mdl], () =>
             thread.call(own("MapBuffer"), [mdl], () => services.mmMapLockedPagesSpecifyCache(thread, mdl)),

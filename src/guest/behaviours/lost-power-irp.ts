@@ -29,10 +29,13 @@ export const lostPowerIrp = behaviour({
       ],
       power: {
         function: "DispatchPower",
-        body({ services: { power }, function: own }, thread, device, request) {
+        body({ services: { power, harm }, function: own }, thread, device, request) {
           thread.call(own("SwitchAdapter"), [request], () => {});
           if (left-- > 0) power.callBelow(thread, device, request);
-          else power.markPending(request);
+          else {
+            harm.begins();
+            power.markPending(request);
+          }
         },
       },
       worker: {

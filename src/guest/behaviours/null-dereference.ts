@@ -40,6 +40,7 @@ export const nullDereference = behaviour({
         yield* services.keDelayExecutionThread(thread, at * random.between(0.98, 1.02));
         yield* thread.callWaiting(own("TimerWork"), [], function* () {
           yield { kind: "compute", seconds: 20e-6 };
+          services.harm.begins();
           thread.call(own("UpdateStatistics"), [0n], () => {
             if (irql === "dispatch") services.kfRaiseIrql(thread, DISPATCH_LEVEL);
             if (access === "read") services.load(thread, "ReadCounter", BigInt(offset));

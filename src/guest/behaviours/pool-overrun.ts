@@ -2,7 +2,7 @@ import { z } from "zod";
 import { call, declare, fill } from "../image/function.ts";
 import { duration, rate } from "../quantities.ts";
 import { behaviour } from "./behaviour.ts";
-import { poolBuffer, RECORD_BYTE } from "./pool-buffer.ts";
+import { blocksOf, poolBuffer, RECORD_BYTE } from "./pool-buffer.ts";
 
 /** A driver whose device sends longer records, one day, than the buffers have room for that it has kept since it was loaded. */
 export const poolOverrun = behaviour({
@@ -46,9 +46,11 @@ export const poolOverrun = behaviour({
           }
           const buffer = kept[next % kept.length]!;
           const length = seconds < at ? size : size + bytes;
+          if (length > size) services.harm.begins();
           thread.call(own("ReceiveRecord"), [buffer, BigInt(length)], () =>
             services.fill(thread, "CopyRecord", buffer, length, RECORD_BYTE),
           );
+          services.harm.wrote(buffer + BigInt(size), length - size, blocksOf(kept, size));
           if (!frees) continue;
           thread.call(own("ReleaseBuffer"), [buffer], () => services.exFreePoolWithTag(thread, buffer));
           kept.splice(next % kept.length, 1);

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { call, declare, fill } from "../image/function.ts";
 import { duration, rate } from "../quantities.ts";
 import { behaviour } from "./behaviour.ts";
-import { poolBuffer, RECORD_BYTE } from "./pool-buffer.ts";
+import { blocksOf, poolBuffer, RECORD_BYTE } from "./pool-buffer.ts";
 
 /** A driver that puts a header in front of what it sends, and comes not to leave room for it. */
 export const poolUnderrun = behaviour({
@@ -42,9 +42,11 @@ export const poolUnderrun = behaviour({
           kept.push(packet);
           const header = seconds < at ? packet : packet - BigInt(bytes);
           const length = Math.min(bytes, size);
+          if (header < packet) services.harm.begins();
           thread.call(own("PrependHeader"), [packet], () =>
             services.fill(thread, "WriteHeader", header, length, RECORD_BYTE),
           );
+          services.harm.wrote(header, length, blocksOf(kept, size));
           const oldest = kept.length > outstanding ? kept.shift() : undefined;
           if (oldest !== undefined)
             thread.call(own("RetirePacket"), [oldest], () => services.exFreePoolWithTag(thread, oldest));

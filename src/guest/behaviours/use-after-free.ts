@@ -57,7 +57,11 @@ export const useAfterFree = behaviour({
           if (!isLate) complete();
           thread.call(own("CancelRequest"), [request], () => services.exFreePoolWithTag(thread, request));
           yield* services.keDelayExecutionThread(thread, late);
-          if (isLate) complete();
+          if (isLate) {
+            services.harm.begins();
+            complete();
+            if (access === "write") services.harm.wrote(request, Math.min(bytes, size));
+          }
           seconds += pause + late;
         }
       },

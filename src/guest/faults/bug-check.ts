@@ -21,6 +21,8 @@ export interface ExceptionFacts {
   readonly code: number;
   readonly address: bigint;
   readonly information: readonly bigint[];
+  /** CONTEXT of the instruction that raised it, where the dump's header is to show that and not the bug check. */
+  readonly context?: Uint8Array;
 }
 
 /** Names of the stop codes that this kernel raises, as Microsoft's documentation has them. */
@@ -34,7 +36,10 @@ export const STOP_CODE_NAMES: Readonly<Record<number, string>> = {
   119: "KERNEL_STACK_INPAGE_ERROR",
   122: "KERNEL_DATA_INPAGE_ERROR",
   123: "INACCESSIBLE_BOOT_DEVICE",
+  126: "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED",
+  127: "UNEXPECTED_KERNEL_MODE_TRAP",
   159: "DRIVER_POWER_STATE_FAILURE",
+  190: "ATTEMPTED_WRITE_TO_READONLY_MEMORY",
   193: "SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION",
   194: "BAD_POOL_CALLER",
   196: "DRIVER_VERIFIER_DETECTED_VIOLATION",
@@ -51,7 +56,9 @@ export const STOP_CODE_NAMES: Readonly<Record<number, string>> = {
   218: "SYSTEM_PTE_MISUSE",
   219: "DRIVER_CORRUPTED_SYSPTES",
   228: "WORKER_INVALID",
+  292: "WHEA_UNCORRECTABLE_ERROR",
   307: "DPC_WATCHDOG_VIOLATION",
+  313: "KERNEL_SECURITY_CHECK_FAILURE",
 };
 
 /** Leaves the model's call stack after a bug check; the guest's own stack stays as it is. */
@@ -189,17 +196,6 @@ function completeHeader(
   parameters: BugCheckParameters,
   exception: ExceptionFacts,
 ): void {
-  const record = new Uint8Array(exceptionRecord64.size);
-  exceptionRecord64.write(record, 0, {
-    exceptionCode: exception.code,
-    exceptionFlags: 1, // EXCEPTION_NONCONTINUABLE
-    exceptionAddress: exception.address,
-    numberParameters: exception.information.length,
-  });
-  const view = new DataView(record.buffer);
-  exception.information.forEach((word, index) => {
-    view.setBigUint64(exceptionRecord64.fields.exceptionInformation.offset + 8 * index, word, true);
-  });
   kernel.memory.put(dumpHeader64, kernel.dumpHeader, {
     directoryTableBase: crashing.virtual.registers.cr3,
     bugCheckCode: code,
@@ -207,15 +203,37 @@ function completeHeader(
     bugCheckParameter2: parameters[1],
     bugCheckParameter3: parameters[2],
     bugCheckParameter4: parameters[3],
-    contextRecord: paddedContext(crashing),
-    exception: record,
+    contextRecord: padded(exception.context ?? contextOf(crashing)),
+    exception: exceptionRecord(exception),
     systemTime: kernel.systemTime,
     systemUpTime: BigInt(kernel.clock.now),
   });
 }
 
-const paddedContext = (crashing: Processor): Uint8Array => {
+/** EXCEPTION_RECORD64 of what led to a bug check. */
+export function exceptionRecord({ code, address, information }: ExceptionFacts): Uint8Array {
+  const record = new Uint8Array(exceptionRecord64.size);
+  exceptionRecord64.write(record, 0, {
+    exceptionCode: code,
+    exceptionFlags: 1, // EXCEPTION_NONCONTINUABLE
+    exceptionAddress: address,
+    numberParameters: information.length,
+  });
+  const view = new DataView(record.buffer);
+  information.forEach((word, index) => {
+    view.setBigUint64(exceptionRecord64.fields.exceptionInformation.offset + 8 * index, word, true);
+  });
+  return record;
+}
+
+/** CONTEXT of a processor that executes an instruction of its thread. */
+export function registersAt(processor: Processor, at: { readonly rip: bigint; readonly rsp: bigint }): Uint8Array {
+  publishRegisters(processor, at);
+  return contextOf(processor);
+}
+
+const padded = (context: Uint8Array): Uint8Array => {
   const bytes = new Uint8Array(dumpHeader64.fields.contextRecord.bytes);
-  bytes.set(contextOf(crashing));
+  bytes.set(context);
   return bytes;
 };

@@ -6,6 +6,7 @@ import { bugCheck } from "./bug-check.ts";
 import { specialPoolStopCode } from "./special-pool-fault.ts";
 
 const ACCESS_VIOLATION = 0xc000_0005;
+const PRESENT = 1 << 0;
 const WRITE = 1 << 1;
 const FETCH = 1 << 4;
 
@@ -16,6 +17,10 @@ const kindOf = (errorCode: number) =>
     : errorCode & WRITE
       ? { irqlStop: 1n, pageFaultStop: 2n, violation: 1n }
       : { irqlStop: 0n, pageFaultStop: 0n, violation: 0n };
+
+const ATTEMPTED_WRITE_TO_READONLY_MEMORY = 0xbe;
+/** Fourth parameter of 0xBE, reserved: a write to the system's addresses. */
+const SYSTEM_WRITE = 0xbn;
 
 const FIRST_KERNEL_ADDRESS = 0xffff_8000_0000_0000n;
 /** 0x50's fourth parameter: the address is a user's, which the kernel may not touch; or it has no valid entry. */
@@ -29,8 +34,8 @@ const unloadedStopCode = ({ modules }: Kernel, address: bigint): number | null =
 
 /**
  * A fault that nothing can resolve: this kernel keeps every page it maps in memory. In special pool, and where a driver is not
- * any more, the stop code says so at any IRQL; elsewhere it is 0xD1 at DISPATCH_LEVEL and above (0xDB among the system PTEs, where
- * somebody has spoilt a mapping), 0x50 below.
+ * any more, the stop code says so at any IRQL; a write to a page that is there and may not be written is 0xBE at any; elsewhere it is
+ * 0xD1 at DISPATCH_LEVEL and above (0xDB among the system PTEs, where somebody has spoilt a mapping), 0x50 below.
  *
  * @param rip the instruction that faulted
  */
@@ -40,6 +45,13 @@ export function pageFault(kernel: Kernel, thread: Thread, fault: PageFault, rip:
   const irql = (thread.processor ?? processors[0]!).irql;
   const exception = { code: ACCESS_VIOLATION, address: rip, information: [kind.violation, fault.address] };
   thread.trap(images.find("nt!KiPageFault"), { errorCode: fault.errorCode, address: fault.address, rip });
+  const trapFrame = thread.rsp;
+  if ((fault.errorCode & PRESENT) !== 0 && (fault.errorCode & WRITE) !== 0) {
+    thread.enter(images.find("nt!MmAccessFault"), [BigInt(fault.errorCode), fault.address]);
+    thread.enter(images.find("nt!MiSystemFault"), [fault.address]);
+    const parameters = [fault.address, kernel.pageable.entryOf(fault.address), trapFrame, SYSTEM_WRITE] as const;
+    return bugCheck(kernel, thread, ATTEMPTED_WRITE_TO_READONLY_MEMORY, parameters, exception);
+  }
   const stopCode = specialPoolStopCode(kernel, fault.address, rip) ?? unloadedStopCode(kernel, fault.address);
   if (irql >= DISPATCH_LEVEL && stopCode === null) {
     thread.enter(images.find("nt!KiBugCheckDispatch"));

@@ -114,6 +114,10 @@ export class Assembler {
           sites.set(step.site, this.#here);
           this.#emit(0x48, step.kind === "load" ? 0x8b : 0x89, 0x01);
           break;
+        case "fail-fast":
+          sites.set(step.site, this.#here);
+          this.#emit(0xcd, 0x29);
+          break;
         case "fill":
           sites.set(step.site, this.#here);
           this.#emit(0xf3, 0xaa);

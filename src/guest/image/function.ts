@@ -18,6 +18,8 @@ export type Step =
   | { readonly kind: "load"; readonly site: string }
   /** `48 89 01`, mov [rcx], rax */
   | { readonly kind: "store"; readonly site: string }
+  /** `CD 29`, int 29h: the function has found something broken and gives up */
+  | { readonly kind: "fail-fast"; readonly site: string }
   /** `F3 AA`, rep stosb: al to rcx bytes from rdi on */
   | { readonly kind: "fill"; readonly site: string };
 
@@ -53,6 +55,7 @@ export const call = (target: string, site = target): Step => ({ kind: "call", ta
 export const callPointer = (site: string): Step => ({ kind: "call-pointer", site });
 export const load = (site: string): Step => ({ kind: "load", site });
 export const store = (site: string): Step => ({ kind: "store", site });
+export const failFast = (site: string): Step => ({ kind: "fail-fast", site });
 export const fill = (site: string): Step => ({ kind: "fill", site });
 
 /** @example declare("MapBuffer", { saves: ["rbx"], locals: 0x30 }, call("nt!MmMapLockedPagesSpecifyCache")) */

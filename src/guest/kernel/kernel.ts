@@ -7,7 +7,7 @@ import {
   USER_SHARED_DATA_ADDRESS,
   userSharedData,
 } from "../../dumpfile/index.ts";
-import type { GuestPhysicalMemory, Partition } from "../../hypervisor/index.ts";
+import { type GuestPhysicalMemory, PageFault, type Partition } from "../../hypervisor/index.ts";
 import type { ArmedKernelCheck } from "../checks/armed-checks.ts";
 import { CheckRecords } from "../checks/check-records.ts";
 import { ForcedIrql } from "../checks/forced-irql.ts";
@@ -16,6 +16,9 @@ import { MappingRecords, mappingRecordBytes } from "../checks/mapping-records.ts
 import { DeviceStacks } from "../drivers/device-stacks.ts";
 import { PowerRequests } from "../drivers/power-requests.ts";
 import { GuestStopped, publishRegisters } from "../faults/bug-check.ts";
+import { Harm } from "../faults/harm.ts";
+import { errorRecordHeader } from "../faults/machine-check.ts";
+import { pageFault } from "../faults/page-fault.ts";
 import { watchingOwnPool } from "../faults/pool-stop.ts";
 import type { SectionAccess } from "../image/image-declaration.ts";
 import { Images, type LoadedImage } from "../image/loaded-image.ts";
@@ -120,6 +123,11 @@ export class Kernel {
   readonly pending: PendingCalls;
   /** Address of the DUMP_HEADER64 that is kept ready. */
   readonly dumpHeader: bigint;
+  /** Where hardware that fails leaves its error record. */
+  readonly errorRecord: bigint;
+  readonly harm = new Harm(this.clock, () => this.specialPool);
+  /** Page frames of what processes work on, by process. */
+  readonly workedOn: (() => readonly number[])[] = [];
 
   /** @throws OutOfPageFrames when the partition's memory does not hold the kernel */
   constructor(options: KernelOptions) {
@@ -194,6 +202,7 @@ export class Kernel {
     this.devices = new DeviceStacks(this);
     this.power = new PowerRequests(this);
     this.processes = new ProcessTable(this);
+    this.errorRecord = this.allocate(errorRecordHeader.size, "Whea");
     this.processors = this.processes.startProcessors(partition.processors);
     this.dispatcher = new Dispatcher(this.clock, this.memory, this.processors);
     this.stacks = new KernelStacks(this.pageable, this.clock, this.memory);
@@ -231,12 +240,23 @@ export class Kernel {
   }
 
   /**
-   * Lets the next event happen. A guest that stopped has done so in here: see `partition.state`.
+   * Lets the next event happen. A guest that stopped has done so in here: see `partition.state`. A page fault that no service has taken is that
+   * of the kernel's own instruction: something has changed what it goes by.
    * @throws OutOfPageFrames when drivers use more memory than the partition has
    */
   step(): void {
     try {
       this.clock.step();
+    } catch (error) {
+      if (error instanceof PageFault) this.#ownPageFault(error);
+      else if (!(error instanceof GuestStopped)) throw error;
+    }
+  }
+
+  #ownPageFault(fault: PageFault): void {
+    const thread = this.processors.find(({ virtual }) => virtual === this.memory.processor)!.current;
+    try {
+      pageFault(this, thread, fault, thread.rip);
     } catch (error) {
       if (!(error instanceof GuestStopped)) throw error;
     }

@@ -8,6 +8,7 @@ import {
   poolTracking,
   CHECK_RECORDS_EXPORT as records,
 } from "../../dumpfile/index.ts";
+import { CONTEXT_FRAME_BYTES, RECORD_FRAME_BYTES } from "../faults/unhandled-exception.ts";
 import { call, callPointer, declare, load, store } from "../image/function.ts";
 import type { ImageDeclaration } from "../image/image-declaration.ts";
 import { POOL_DESCRIPTOR_BYTES } from "../memory/pool.ts";
@@ -80,6 +81,7 @@ const memory = [
   declare("MmProbeAndLockPages", { saves: ["rbx", "rsi", "rdi", "r12"], locals: 0x90 }),
   declare("MmUnlockPages", { saves: ["rbx", "rsi", "rdi"], locals: 0x50 }, call("KeBugCheckEx")),
   declare("MmAllocatePagesForMdl", { saves: ["rbx", "rsi"], locals: 0x40 }),
+  declare("MmGetPhysicalAddress", {}),
   declare(
     "MmUnmapLockedPages",
     { saves: ["rbx", "rsi"], locals: 0x30 },
@@ -157,6 +159,26 @@ const faults = [
     call("KeBugCheckEx"),
   ),
   declare("MiSystemFault", { saves: ["rbx", "rbp", "rdi"], locals: 0x90 }, call("KeBugCheckEx")),
+  declare("KiDoubleFaultAbort", { saves: ["rbp"], trap: true }, call("KeBugCheckEx")),
+  declare("KiGeneralProtectionFault", { saves: ["rbp"], trap: true }, call("KiExceptionDispatch")),
+  declare("KiExceptionDispatch", { locals: 0x138 + RECORD_FRAME_BYTES }, call("KiDispatchException")),
+  declare(
+    "KiDispatchException",
+    { saves: ["rbx", "rbp", "rsi", "rdi"], locals: 0x80 + CONTEXT_FRAME_BYTES },
+    call("RtlDispatchException"),
+  ),
+  declare(
+    "RtlDispatchException",
+    { saves: ["rbx", "rsi", "rdi", "r14"], locals: 0x4a0 },
+    call("RtlpExecuteHandlerForException"),
+  ),
+  declare("RtlpExecuteHandlerForException", { locals: 0x18 }, call("_C_specific_handler")),
+  declare("_C_specific_handler", { saves: ["rbx", "rsi", "rdi"], locals: 0x60 }, callPointer("ExceptionFilter")),
+  declare("PspSystemThreadStartup$filt$0", { saves: ["rbp"], locals: 0x20 }, call("KeBugCheckEx")),
+  declare("KiRaiseSecurityCheckFailure", { saves: ["rbp"], trap: true }, call("KiFastFailDispatch")),
+  declare("KiFastFailDispatch", { locals: 0x40 + RECORD_FRAME_BYTES }, call("KiBugCheckDispatch")),
+  declare("KiMcheckAbort", { saves: ["rbp"], trap: true }, call("hal!HalpMceHandler")),
+  declare("WheaReportHwError", { saves: ["rbx", "rsi", "rdi"], locals: 0x80 }, call("hal!HalBugCheckSystem")),
   declare("KiBugCheckDispatch", { locals: 0x118 }, call("KeBugCheckEx")),
   declare("KeBugCheckEx", { locals: 0x18 }, call("KeBugCheck2")),
   declare("KeBugCheck2", { saves: ["rbx", "rbp", "rsi", "rdi", "r12"], locals: 0x5e0 }, call("hal!HalRequestIpi")),
@@ -325,6 +347,9 @@ export const hal: ImageDeclaration = {
     declare("HalProcessorIdle", {}),
     declare("HalRequestIpi", { saves: ["rbx"] }),
     declare("HalRequestSoftwareInterrupt", {}),
+    declare("HalpMceHandler", { saves: ["rbx", "rsi"], locals: 0x60 }, call("HalpMcaReportError")),
+    declare("HalpMcaReportError", { saves: ["rbx", "rdi"], locals: 0x100 }, call("nt!WheaReportHwError")),
+    declare("HalBugCheckSystem", { saves: ["rbx"], locals: 0x20 }, call("nt!KeBugCheckEx")),
     declare("HalpTimerClockInterrupt", { saves: ["rbx"], locals: 0x20 }, call("nt!KeClockInterruptNotify")),
   ],
 };

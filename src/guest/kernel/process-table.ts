@@ -75,10 +75,8 @@ export class ProcessTable {
 
   /** A thread that does not run yet, with a stack of its own. */
   createThread(process: Process, startAddress: bigint): Thread {
-    const { memory, layout, systemTime } = this.#kernel;
-    const stackLimit = layout.kernelStacks + BigInt((this.#stacks++ * STACK_SLOT_PAGES + 1) * PAGE_SIZE);
-    this.#kernel.mapNew(stackLimit, STACK_PAGES);
-    const stackBase = stackLimit + BigInt(STACK_PAGES * PAGE_SIZE);
+    const { memory, systemTime } = this.#kernel;
+    const { stackLimit, stackBase } = this.#createStack();
     const object = this.#kernel.allocate(ethread.size, "Thre");
     const id = process.id === 0 ? 0 : this.#takeId();
     const { directoryTableBase } = process.tables;
@@ -154,12 +152,20 @@ export class ProcessTable {
       controlRegion,
       controlBlock,
       context,
+      doubleFaultStack: this.#createStack().stackBase,
       idle,
       current: idle,
       irql: PASSIVE_LEVEL,
     };
     idle.processor = processor;
     return processor;
+  }
+
+  #createStack(): { readonly stackLimit: bigint; readonly stackBase: bigint } {
+    const { layout } = this.#kernel;
+    const stackLimit = layout.kernelStacks + BigInt((this.#stacks++ * STACK_SLOT_PAGES + 1) * PAGE_SIZE);
+    this.#kernel.mapNew(stackLimit, STACK_PAGES);
+    return { stackLimit, stackBase: stackLimit + BigInt(STACK_PAGES * PAGE_SIZE) };
   }
 
   #create(name: string, id: number, parent: number, tables: PageTables): Process {

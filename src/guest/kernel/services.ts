@@ -1,10 +1,14 @@
 import { PAGE_SIZE } from "../../binary/index.ts";
-import { PageFault } from "../../hypervisor/index.ts";
+import { GeneralProtectionFault, PageFault } from "../../hypervisor/index.ts";
 import type { Unmapping } from "../checks/mapping-records.ts";
 import { bugCheck } from "../faults/bug-check.ts";
+import { doubleFault } from "../faults/double-fault.ts";
 import { overstay } from "../faults/dpc-watchdog.ts";
+import { FAST_FAIL, fastFail } from "../faults/fast-fail.ts";
 import { hardFault } from "../faults/hard-fault.ts";
+import type { Harm } from "../faults/harm.ts";
 import { pageFault } from "../faults/page-fault.ts";
+import { generalProtection } from "../faults/unhandled-exception.ts";
 import type { KernelFunction } from "../image/loaded-image.ts";
 import type { PoolKind } from "../memory/pool.ts";
 import { DISPATCH_LEVEL } from "../threads/processor.ts";
@@ -23,6 +27,9 @@ const EXCESSIVE_SHARE = 4;
 
 const SYSTEM_PTE_MISUSE = 0xda;
 
+/** `E8 rel32`. */
+const CALL_BYTES = 5n;
+
 const MDL_MAPPED_TO_SYSTEM_VA = 0x1;
 const MDL_SOURCE_IS_NONPAGED_POOL = 0x4;
 
@@ -40,6 +47,8 @@ export class Services {
   /** Of devices and their power. */
   readonly power: PowerServices;
 
+  /** What a driver does wrong on purpose is told here. */
+  readonly harm: Harm;
   /** Of pages that are to stay where they are. */
   readonly locks: LockedPages;
 
@@ -47,6 +56,7 @@ export class Services {
     this.#kernel = kernel;
     this.pools = new PoolServices(kernel);
     this.deferred = new DeferredServices(kernel);
+    this.harm = kernel.harm;
     this.power = new PowerServices(kernel, this);
     this.locks = new LockedPages(kernel);
   }
@@ -290,13 +300,71 @@ export class Services {
     return thread.call(this.#nt("memmove"), [source], () => this.load(thread, "ReadSource", source));
   }
 
+  /**
+   * Calls a function of the driver's own. Where the stack has no room for the return address, the guest stops; the function may save one register
+   * at most, or the push of another could be what finds no room.
+   */
+  callOwn<T>(thread: Thread, target: KernelFunction, values: readonly bigint[], body: () => T): T {
+    const { rsp } = thread;
+    try {
+      thread.enter(target, values);
+    } catch (error) {
+      if (!(error instanceof PageFault)) throw error;
+      thread.setRegister("rsp", rsp);
+      return doubleFault(this.#kernel, thread, thread.siteAddress(target.code.name) - CALL_BYTES);
+    }
+    const result = body();
+    thread.leave();
+    return result;
+  }
+
+  /** Code of the current function that puts a LIST_ENTRY at the end of a list. */
+  insertTailList(thread: Thread, site: string, head: bigint, entry: bigint): void {
+    this.#access(thread, site, head, () => this.#kernel.memory.insertTail(head, entry));
+  }
+
+  /** Code of the current function that takes a LIST_ENTRY off its list; where its neighbours do not know it, the function gives up. */
+  removeEntryList(thread: Thread, sites: { readonly read: string; readonly giveUp: string }, entry: bigint): void {
+    const { memory } = this.#kernel;
+    const isWhole = this.#access(thread, sites.read, entry, () => {
+      const [flink, blink] = [memory.processor.readU64(entry), memory.processor.readU64(entry + 8n)];
+      thread.setRegister("rax", flink);
+      thread.setRegister("rdx", blink);
+      return memory.processor.readU64(flink + 8n) === entry && memory.processor.readU64(blink) === entry;
+    });
+    if (!isWhole) fastFail(this.#kernel, thread, FAST_FAIL.corruptListEntry, thread.siteAddress(sites.giveUp));
+    memory.removeEntry(entry);
+  }
+
+  /** Tells a device where its buffer lies: guest physical addresses of a buffer's pages. */
+  mmGetPhysicalAddress(thread: Thread, buffer: bigint): number {
+    return thread.call(this.#nt("MmGetPhysicalAddress"), [buffer], () => this.#kernel.tables.translate(buffer)!);
+  }
+
+  /** A device writes to memory by itself after so many seconds, past the processors and their page tables. `isWrong`: the memory is not its driver's any more. */
+  deviceWrites(
+    seconds: number,
+    write: { readonly gpa: number; readonly bytes: number; readonly value: number; readonly isWrong: boolean },
+  ): void {
+    const { clock, physical, frames } = this.#kernel;
+    const { gpa, bytes, value, isWrong } = write;
+    clock.after(seconds * TICKS_PER_SECOND, () => {
+      physical.fill(gpa, bytes, value);
+      if (!isWrong || frames.isFree(Math.floor(gpa / PAGE_SIZE))) return;
+      this.harm.begins();
+      this.harm.wrote(BigInt(gpa), bytes);
+    });
+  }
+
   /** @param rcx what the instruction finds in that register */
   #access<T>(thread: Thread, site: string, rcx: bigint, access: () => T): T {
     thread.setRegister("rcx", rcx);
     try {
       return access();
     } catch (error) {
-      if (error instanceof PageFault) return pageFault(this.#kernel, thread, error, thread.siteAddress(site));
+      const rip = thread.siteAddress(site);
+      if (error instanceof PageFault) return pageFault(this.#kernel, thread, error, rip);
+      if (error instanceof GeneralProtectionFault) return generalProtection(this.#kernel, thread, rip);
       throw error;
     }
   }

@@ -82,6 +82,14 @@ export class PageFrames {
     return this.#memory.readU32(this.#head);
   }
 
+  /** Nobody has the frame. */
+  isFree(frame: number): boolean {
+    return (
+      this.#memory.readU8(this.#database + frame * pageFrame.size + pageFrame.fields.pageLocation.offset) ===
+      LOCATION.free
+    );
+  }
+
   /** A frame; its content is whatever its last owner left. @throws OutOfPageFrames */
   take(): number {
     if (this.#head === 0) return this.takeEarly(1);
@@ -171,12 +179,10 @@ export class PageFrames {
 
   #findRun(count: number, alignment: number): number {
     const memory = this.#memory;
-    const location = this.#database + pageFrame.fields.pageLocation.offset;
-    const isFree = (frame: number) => memory.readU8(location + frame * pageFrame.size) === LOCATION.free;
     for (let first = memory.pages - (memory.pages % alignment); first >= 0; first -= alignment) {
       if (first + count > memory.pages) continue;
       let free = 0;
-      while (free < count && isFree(first + free)) free++;
+      while (free < count && this.isFree(first + free)) free++;
       if (free === count) return first;
     }
     throw new OutOfPageFrames(`no ${count} consecutive page frames are free`);

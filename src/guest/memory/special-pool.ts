@@ -1,4 +1,4 @@
-import { layout, PAGE_SIZE, u8, u16, u32 } from "../../binary/index.ts";
+import { layout, PAGE_SIZE, u8, u16, u32, u64 } from "../../binary/index.ts";
 import { USER_SHARED_DATA_ADDRESS, userSharedData } from "../../dumpfile/index.ts";
 import type { KernelMemory } from "./kernel-memory.ts";
 import type { PageFrames } from "./page-frames.ts";
@@ -17,7 +17,9 @@ export const specialPoolQueue = layout("SPECIAL_POOL_QUEUE", 0x10, {
 export const specialPoolHeader = layout("SPECIAL_POOL_HEADER", 0x10, {
   bytes: u16(0x0, "asked for"),
   pattern: u8(0x2, "what the rest of the page is filled with"),
+  reserved: u8(0x3, "0"),
   poolTag: u32(0x4, "four letters, first in the lowest byte"),
+  reserved2: u64(0x8, "0"),
 });
 
 /** A page for the block, and one behind it that is never there. In front of the first there is one too. */
@@ -136,7 +138,8 @@ export class SpecialPool {
     // An odd byte that is another one at another time: what was read out of an older block is not taken for the pattern.
     const pattern = processor.readU8(USER_SHARED_DATA_ADDRESS + BigInt(userSharedData.fields.tickCount.offset)) | 1;
     processor.write(page, new Uint8Array(PAGE_SIZE).fill(pattern));
-    this.#memory.put(specialPoolHeader, page + BigInt(this.#headerOffset), { bytes, pattern, poolTag: tag });
+    const header = { bytes, pattern, reserved: 0, poolTag: tag, reserved2: 0n };
+    this.#memory.put(specialPoolHeader, page + BigInt(this.#headerOffset), header);
     return page + BigInt(this.#startOf(bytes));
   }
 
@@ -146,10 +149,13 @@ export class SpecialPool {
     if (!this.hasBlock(page)) throw new SpecialPoolDamage("notAllocated");
     const { processor } = this.#memory;
     const content = processor.read(page, PAGE_SIZE);
-    const { bytes, pattern } = specialPoolHeader.read(content, this.#headerOffset);
+    const { bytes, pattern, reserved, reserved2 } = specialPoolHeader.read(content, this.#headerOffset);
+    // A header that cannot be one was written over, and says nothing of the block any more.
+    if (bytes > LARGEST_BLOCK || (pattern & 1) === 0 || reserved !== 0 || reserved2 !== 0n)
+      throw new SpecialPoolDamage("damagedBefore", [page, 0n]);
     const start = this.#startOf(bytes);
     if (address !== page + BigInt(start))
-      throw new SpecialPoolDamage("badAddress", [BigInt(bytes), BigInt(PAGE_SIZE - start)]);
+      throw new SpecialPoolDamage("badAddress", [BigInt(bytes), BigInt(PAGE_SIZE) - (address & 0xfffn)]);
     this.#examine(page, content, { start, end: start + bytes, pattern });
     this.#frames.give(this.#tables.unmap(page)!);
     const pair = Number((page - this.start - BigInt(PAGE_SIZE)) / PAIR_BYTES) + 1;
@@ -175,21 +181,26 @@ export class SpecialPool {
     return this.#tables.translate(address) !== null;
   }
 
+  /** Of bytes that have changed before the block, the one nearest to it is told: a driver that runs over the start of its block begins there. */
   #examine(page: bigint, content: Uint8Array, block: { start: number; end: number; pattern: number }): void {
     const { start, end, pattern } = block;
-    let first = -1;
+    let nearest = -1;
     let bits = 0;
     for (let at = 0; at < PAGE_SIZE; at++) {
       if (at === this.#headerOffset) at += specialPoolHeader.size;
       if (at === start) at = end;
       const changed = (content[at] ?? pattern) ^ pattern;
       if (changed === 0) continue;
-      if (first < 0) first = at;
+      if (at < start || nearest < 0) nearest = at;
       for (let left = changed; left !== 0; left &= left - 1) bits++;
     }
-    if (first < 0) return;
-    const kind = bits === 1 ? "singleBit" : first < start ? "damagedBefore" : "damagedBehind";
-    throw new SpecialPoolDamage(kind, [page + BigInt(first), 0n]);
+    if (nearest < 0) return;
+    // Every byte differs from the pattern in the same bit: it is the header's copy of the pattern that has changed.
+    const around = start - specialPoolHeader.size + PAGE_SIZE - end;
+    const isHeader = bits === around && isSame(content.subarray(specialPoolHeader.size, start));
+    if (isHeader) nearest = specialPoolHeader.fields.pattern.offset;
+    const kind = bits === 1 || isHeader ? "singleBit" : nearest < start ? "damagedBefore" : "damagedBehind";
+    throw new SpecialPoolDamage(kind, [page + BigInt(nearest), 0n]);
   }
 
   /** Where in a page its header is. */
@@ -210,3 +221,5 @@ export class SpecialPool {
     return this.#memory.processor.readU32(this.#queue + BigInt(specialPoolQueue.fields[field].offset));
   }
 }
+
+const isSame = (bytes: Uint8Array): boolean => bytes.length > 1 && bytes.every((byte) => byte === bytes[0]);

@@ -105,6 +105,7 @@ export class Work {
 
     const frames = taken(wanted.pages);
     this.#small = { pages: mapped(stamped(PLACES.small, wanted.pages), frames), frames, tables: process.tables };
+    kernel.workedOn.push(() => this.#small.frames);
     this.#large = wanted.largePages === 0 ? null : this.#mapLarge(process, stamped);
     this.#shared = null;
     const { share } = wanted;

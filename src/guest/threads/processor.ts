@@ -15,6 +15,8 @@ export interface Processor {
   readonly controlBlock: bigint;
   /** CONTEXT that a bug check fills. */
   readonly context: bigint;
+  /** End of the stack that the processor takes for a double fault and for a machine check. */
+  readonly doubleFaultStack: bigint;
   readonly idle: Thread;
   current: Thread;
   irql: number;

@@ -174,15 +174,16 @@ export class Thread {
 
   /**
    * What an exception does: the processor pushes a machine frame with an error code, the handler's prolog makes a
-   * KTRAP_FRAME of it and fills in the volatile registers. rip is where the fault was.
+   * KTRAP_FRAME of it and fills in the volatile registers. rip is where the fault was. Some exceptions have a
+   * stack of their own, whose end is `stack`.
    */
   trap(
     handler: KernelFunction,
-    fault: { readonly errorCode: number; readonly address: bigint; readonly rip: bigint },
+    fault: { readonly errorCode: number; readonly address: bigint; readonly rip: bigint; readonly stack?: bigint },
   ): void {
     const { processor } = this.#memory;
     const interrupted = this.rsp;
-    this.registers[RSP] = (interrupted & ~0xfn) - BigInt(machineFrame.size);
+    this.registers[RSP] = ((fault.stack ?? interrupted) & ~0xfn) - BigInt(machineFrame.size);
     this.#memory.put(machineFrame, this.rsp, {
       rip: fault.rip,
       cs: KERNEL_CODE_SEGMENT,

@@ -3,6 +3,7 @@ import { StopcodeError } from "../../binary/index.ts";
 import {
   armForNextStart,
   driverFile,
+  type FaultHarm,
   Guest,
   type PageExchange,
   type Procedure,
@@ -151,6 +152,10 @@ export class EmulatedHost implements Host {
 
   console(name: string): string {
     return this.#machine(name).partition.console;
+  }
+
+  harm(name: string): FaultHarm | null {
+    return this.#machine(name).guest.harm;
   }
 
   counters(): Readonly<Record<string, number>> {
@@ -310,6 +315,7 @@ export class EmulatedHost implements Host {
       procedures: this.#procedures,
       pageFile,
       files,
+      memoryFaults: wanted.memoryFaults,
       drivers: wanted.drivers.filter((driver) => isThere(wanted, driver.name, boot)).map(driverFile),
       bootStorage: { adapterDriver: wanted.adapterDriver ?? null, selfDump: wanted.selfDump },
       exchange,

@@ -7,6 +7,7 @@ import {
   fileReads,
   MOST_PROCESSES,
   MOST_SYSTEM_PTES,
+  memoryFault,
   processWork,
   size,
 } from "../../../guest/index.ts";
@@ -98,6 +99,7 @@ const partition = z.strictObject({
     )
     .default([])
     .meta({ description: "Checks that somebody has switched on for its first start" }),
+  memoryFaults: z.array(memoryFault).default([]).meta({ description: "What goes wrong with its memory" }),
   drivers: z.array(driver).default([]),
   removedDrivers: z
     .array(
@@ -111,10 +113,26 @@ const partition = z.strictObject({
   processes: z.array(privateProcess).default([]),
 });
 
+const stopCode = z.int().positive();
+
 const stop = z.strictObject({
   partition: name.meta({ description: "Which partition stops; `hypervisor` when it is the host itself" }),
-  stopCode: z.int().positive().meta({ description: "Stop code, such as 0x3F" }),
+  stopCode: z.union([stopCode, z.array(stopCode).min(2)]).meta({
+    description: "Stop code, such as 0x3F; several where chance decides who meets the damage, and how",
+  }),
   culprit: z.string().optional().meta({ description: "Who is to be named, such as leakdrv.sys" }),
+});
+
+const verdict = z.strictObject({
+  kind: z
+    .enum(["driver", "configuration", "hardware", "hypervisor", "storage", "process", "unknown"])
+    .meta({ description: "What is to blame. `hardware`, say: no driver may be" }),
+  culprit: z.string().optional().meta({ description: "Who, such as leakdrv.sys; left out, whoever it is" }),
+  confidence: z.enum(["identified", "probable", "suspect"]).meta({ description: "How sure that is, and no surer" }),
+  bystander: z
+    .union([z.string(), z.array(z.string()).min(2)])
+    .optional()
+    .meta({ description: "Who only tripped over what the culprit did; several where chance decides" }),
 });
 
 /** A scenario as people write it: an emulated host, what runs on it, and how it is to end. */
@@ -175,6 +193,7 @@ export const scenarioSchema = z.strictObject({
   }),
   duration: duration.prefault("90 s").meta({ description: "How long a boot goes on when nothing stops" }),
   expect: z.array(stop).default([]).meta({ description: "The stops that the scenario ends in, boot by boot" }),
+  verdict: verdict.optional().meta({ description: "What the diagnosis comes to, with any seed" }),
   dumpPartition: z.strictObject({ name: name.default("dump"), memory: size.prefault("16 MiB") }).prefault({}),
   partitions: z.array(partition).min(1),
 });
