@@ -198,9 +198,10 @@ describe("the rules of the shipped packs that ask for a stop code", () => {
       "windows-core/driver-bad-address",
       "windows-core/bad-address-in-windows",
       "windows-core/driver-pageable-at-raised-irql",
+      "windows-core/address-bit-flipped",
     ]);
     expect(asking("0xa")).toEqual(asking("0xd1"));
-    expect(asking("0x7e")).toEqual(["windows-core/driver-unhandled-exception"]);
+    expect(asking("0x7e")).toEqual(["windows-core/driver-unhandled-exception", "windows-core/address-bit-flipped"]);
     expect(asking("0x1000007e")).toEqual(asking("0x7e"));
   });
 
