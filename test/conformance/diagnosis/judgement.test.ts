@@ -24,7 +24,7 @@ const finding = (verdict: Verdict, name: string, kind: "driver" | "hardware" = "
 function boot(findings: Boot["findings"], seconds = 0, bytesOfOthers = 0, armed: Boot["armed"] = []): Boot {
   const crash = { partition: "mail", atSeconds: 10 + seconds, stopCode: "0x19", parameters: [], title: null };
   const harm = { begunAtSeconds: 10, bytesOfOthers };
-  return { boot: 1, armed, crash, crashId: null, findings, selfDump: null, harm };
+  return { partition: "mail", boot: 1, armed, crash, crashId: null, findings, selfDump: null, harm };
 }
 
 const outcome = (boots: Boot[], unexpected: string[] = []): Outcome => ({
