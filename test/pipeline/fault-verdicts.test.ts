@@ -34,7 +34,6 @@ describe("a driver's mistake that stops the machine at once", () => {
     ["wild-pointer", "0x50", "driver-page-fault", "mixer.sys"],
     ["wild-pointer-dispatch", "0xd1", "driver-bad-address", "mixer.sys"],
     ["wild-pointer-non-canonical", "0x7e", "driver-unhandled-exception", "mixer.sys"],
-    ["pageable-at-dispatch", "0xd1", "driver-bad-address", "filterx.sys"],
     ["stack-overflow", "0x7f", "driver-stack-overflow", "nestfs.sys"],
     ["write-to-read-only", "0xbe", "driver-wrote-read-only", "hookmon.sys"],
   ] as const)(
