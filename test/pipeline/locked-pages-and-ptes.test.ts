@@ -40,7 +40,7 @@ describe("the staged procedure for locked pages and system PTEs, from the first 
       for (const seeded of [report, run(path, "--seed", "2"), run(path, "--seed", "3")]) {
         expect(stopsOf(seeded)).toEqual([first, second]);
         expect(seeded.boots[0]!.findings[0]).toMatchObject({ verdict: "suspect", culprit: { kind: "unknown" } });
-        expect(seeded.verdict).toEqual({ culprit, confidence: "identified", bystander });
+        expect(seeded.verdict).toEqual({ culprit, kind: "driver", confidence: "identified", bystander });
       }
     },
   );
@@ -84,7 +84,12 @@ describe("the staged procedure for locked pages and system PTEs, from the first 
         },
       ]);
       expect(report.boots[1]!.findings[0]!.advice).toContain("SystemPages");
-      expect(report.verdict).toEqual({ culprit: "number of system PTEs", confidence: "probable", bystander: null });
+      expect(report.verdict).toEqual({
+        culprit: "number of system PTEs",
+        kind: "configuration",
+        confidence: "probable",
+        bystander: null,
+      });
     }
   });
 });
