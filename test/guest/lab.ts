@@ -92,6 +92,10 @@ export function viewOf(host: EmulatedHost, partition = "subject") {
 
 export type View = ReturnType<typeof viewOf>;
 
+/** The image that an address lies in. */
+export const holderOf = ({ modules }: View, address: bigint): string | undefined =>
+  modules.find(({ dllBase, sizeOfImage }) => address >= dllBase && address < dllBase + BigInt(sizeOfImage))?.name;
+
 /** A start with checks armed, up to its stop. */
 export async function stopUnder(
   arm: readonly { check: string; target: string | null }[],

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { eprocess, lockRecord } from "../../src/dumpfile/index.ts";
 import { memoryDescriptorList } from "../../src/guest/kernel/memory-descriptor-list.ts";
 import { EmulatedHost } from "../../src/host/index.ts";
-import { labScenario, untilItStops, type View, viewOf } from "./lab.ts";
+import { holderOf, labScenario, stopUnder, untilItStops, type View, viewOf } from "./lab.ts";
 
 const TRACKING = [{ check: "locked-page-tracking", target: null }];
 
@@ -20,23 +20,12 @@ const CROWD = serving(
   "\n  - { name: camera.sys, behaviour: direct-io, options: { transfer: 200 ms } }",
 ).replace("soundio.sys], rate", "soundio.sys, camera.sys], rate");
 
-async function stop(rest: string, arm: readonly { check: string; target: string | null }[]) {
-  const host = new EmulatedHost(labScenario(rest));
-  await host.restart("subject", { arm });
-  const event = await untilItStops(host);
-  if (event.kind !== "crashed") throw new Error("the guest did not stop");
-  return { host, event, view: viewOf(host) };
-}
-
-const holderOf = ({ modules }: View, address: bigint) =>
-  modules.find(({ dllBase, sizeOfImage }) => address >= dllBase && address < dllBase + BigInt(sizeOfImage))?.name;
-
 const lockedPagesOf = ({ memory }: View, process: bigint) =>
   eprocess.read(memory.read(process, eprocess.size)).numberOfLockedPages;
 
 describe("pages that a driver leaves locked", () => {
   it("a process that ends with pages locked is 0x76: the process, how many, and nobody's name", async () => {
-    const { event, view, host } = await stop(serving("left-locked"), []);
+    const { event, view, host } = await stopUnder([], serving("left-locked"));
     const [kind, process, pages, stacks] = event.parameters;
     expect([event.stopCode, kind, stacks]).toEqual([0x76, 0n, 0n]);
     expect(pages).toBeGreaterThan(0n);
@@ -46,7 +35,7 @@ describe("pages that a driver leaves locked", () => {
   });
 
   it("6.6/8: under tracking it is 0xCB, with the driver, its MDL and the process's count of locked pages", async () => {
-    const { event, view, host } = await stop(serving("left-locked"), TRACKING);
+    const { event, view, host } = await stopUnder(TRACKING, serving("left-locked"));
     const [record, reserved, mdl, pages] = event.parameters;
     expect([event.stopCode, reserved]).toEqual([0xcb, 0n]);
     const lock = lockRecord.read(view.memory.read(record, lockRecord.size));
@@ -77,7 +66,7 @@ describe("pages that a driver unlocks twice", () => {
   });
 
   it("under tracking the second unlock is 0x76 with 1, whatever else is locked", async () => {
-    const { event, view } = await stop(serving("unlocked-twice"), TRACKING);
+    const { event, view } = await stopUnder(TRACKING, serving("unlocked-twice"));
     const [kind, mdl, , records] = event.parameters;
     expect([event.stopCode, kind]).toEqual([0x76, 1n]);
     const first = lockRecord.read(view.memory.read(records, lockRecord.size));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { mappingRecord } from "../../src/dumpfile/index.ts";
 import { EmulatedHost } from "../../src/host/index.ts";
-import { labScenario, untilItStops, type View, viewOf } from "./lab.ts";
+import { holderOf, labScenario, stopUnder, untilItStops, type View } from "./lab.ts";
 
 const CHECKED = [{ check: "pte-misuse", target: null }];
 
@@ -9,24 +9,13 @@ const misusing = (mistake: string) => `drivers:
   - { name: captdrv.sys, behaviour: misuse-mappings, options: { mistake: ${mistake}, at: 1 s, rate: 50 per second } }
   - { name: lanring.sys, behaviour: receive-ring, options: { rate: 200 per second, buffers: 48 } }`;
 
-async function stop(rest: string, arm: readonly { check: string; target: string | null }[]) {
-  const host = new EmulatedHost(labScenario(rest));
-  await host.restart("subject", { arm });
-  const event = await untilItStops(host);
-  if (event.kind !== "crashed") throw new Error("the guest did not stop");
-  return { host, event, view: viewOf(host) };
-}
-
-const holderOf = ({ modules }: View, address: bigint) =>
-  modules.find(({ dllBase, sizeOfImage }) => address >= dllBase && address < dllBase + BigInt(sizeOfImage))?.name;
-
 const recordAt = ({ memory }: View, address: bigint) => mappingRecord.read(memory.read(address, mappingRecord.size));
 
 describe("system PTEs that are freed wrongly", () => {
   it.each(["freed-twice", "wrong-count", "wrong-address"])(
     "without the check, another driver meets it at DISPATCH_LEVEL, and the stop is 0xDB (%s)",
     async (mistake) => {
-      const { event, view, host } = await stop(misusing(mistake), []);
+      const { event, view, host } = await stopUnder([], misusing(mistake));
       const [address, irql, access, instruction] = event.parameters;
       expect([event.stopCode, irql, access]).toEqual([0xdb, 2n, 1n]);
       expect(holderOf(view, instruction)).toBe("lanring.sys");
@@ -38,7 +27,7 @@ describe("system PTEs that are freed wrongly", () => {
   );
 
   it("6.6/9: a mapping freed twice is 0xDA with 1 at the second free: its record, its MDL, and whose it is now", async () => {
-    const { event, view, host } = await stop(misusing("freed-twice"), CHECKED);
+    const { event, view, host } = await stopUnder(CHECKED, misusing("freed-twice"));
     const [kind, record, mdl, duplicate] = event.parameters;
     expect([event.stopCode, kind]).toEqual([0xda, 1n]);
     const freed = recordAt(view, record);
@@ -49,14 +38,14 @@ describe("system PTEs that are freed wrongly", () => {
   });
 
   it("another number of pages is 0xDA with 2: what was mapped, and what was to be freed", async () => {
-    const { event, view } = await stop(misusing("wrong-count"), CHECKED);
+    const { event, view } = await stopUnder(CHECKED, misusing("wrong-count"));
     const [kind, record, mapped, wanted] = event.parameters;
     expect([event.stopCode, kind, mapped, wanted]).toEqual([0xda, 2n, 4n, 5n]);
     expect(recordAt(view, record)).toMatchObject({ state: 1, pages: 4 });
   });
 
   it("another address is 0xDA with 3: where the MDL is mapped, and what was to be freed", async () => {
-    const { event, view } = await stop(misusing("wrong-address"), CHECKED);
+    const { event, view } = await stopUnder(CHECKED, misusing("wrong-address"));
     const [kind, record, mapped, wanted] = event.parameters;
     expect([event.stopCode, kind, wanted - mapped]).toEqual([0xda, 3n, 0x1000n]);
     expect(recordAt(view, record).address).toBe(mapped);

@@ -1,19 +1,7 @@
-import { afterAll, describe, expect, it } from "vitest";
-import type { Facts } from "../../src/analysis/index.ts";
-import type { RunReport } from "../../src/pipeline/index.ts";
-import { fixture, stopcodeJson, temporaryFolder } from "../stopcode.ts";
+import { describe, expect, it } from "vitest";
+import { scenarioRuns } from "./scenario-runs.ts";
 
-const folder = temporaryFolder();
-afterAll(() => folder.remove());
-
-let homes = 0;
-function run(name: string, ...args: string[]) {
-  const home = folder.in(`home${homes++}`);
-  const report = stopcodeJson<RunReport>(["host", "run", fixture(`scenarios/${name}.yaml`), ...args], home);
-  const factsOf = (boot: number) =>
-    stopcodeJson<{ facts: Facts }>(["diagnose", report.boots[boot]!.crashId!], home).facts;
-  return { report, factsOf };
-}
+const { run } = scenarioRuns();
 
 it("6.6/16: a driver that reads pageable memory at DISPATCH_LEVEL stops seldom and late, with forced IRQL checking at once", () => {
   const { report } = run("pageable-at-dispatch");

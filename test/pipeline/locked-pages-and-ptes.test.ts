@@ -1,25 +1,10 @@
-import { readFileSync, writeFileSync } from "node:fs";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { CrashDocument, RunReport } from "../../src/pipeline/index.ts";
-import { fixture, stopcodeJson, temporaryFolder } from "../stopcode.ts";
+import { fixture, stopcodeJson } from "../stopcode.ts";
+import { scenarioRuns, stopsOf } from "./scenario-runs.ts";
 
-const folder = temporaryFolder();
-afterAll(() => folder.remove());
-
-let homes = 0;
-const home = () => folder.in(`home${homes++}`);
-const run = (path: string, ...args: string[]) => stopcodeJson<RunReport>(["host", "run", path, ...args], home());
-
-/** A shipped scenario with something changed, and without what it expects. */
-function changed(name: string, from: string, to: string): string {
-  const text = readFileSync(fixture(`scenarios/${name}.yaml`), "utf8");
-  expect(text).toContain(from);
-  const path = folder.in(`changed${homes++}.yaml`);
-  writeFileSync(path, text.replace(from, to).replace(/expect:\n( {2}- .*\n)*/, ""));
-  return path;
-}
-
-const stopsOf = ({ boots }: RunReport) => boots.map(({ crash, findings }) => [crash?.stopCode, findings[0]?.rule]);
+const { home, runFile, changed } = scenarioRuns();
+const run = (path: string, ...args: string[]) => runFile(path, ...args).report;
 
 describe("the staged procedure for locked pages and system PTEs, from the first stop to the name", () => {
   it.each([

@@ -1,25 +1,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { afterAll, describe, expect, it } from "vitest";
-import type { RunReport } from "../../src/pipeline/index.ts";
-import { fixture, stopcode, stopcodeJson, temporaryFolder } from "../stopcode.ts";
+import { describe, expect, it } from "vitest";
+import { fixture, stopcode, stopcodeJson } from "../stopcode.ts";
+import { scenarioRuns, stopsOf } from "./scenario-runs.ts";
 
-const folder = temporaryFolder();
-afterAll(() => folder.remove());
-
-let homes = 0;
-const run = (path: string, ...args: string[]) =>
-  stopcodeJson<RunReport>(["host", "run", path, ...args], folder.in(`home${homes++}`));
-
-/** A shipped scenario with something changed. */
-function changed(name: string, from: string, to: string): string {
-  const text = readFileSync(fixture(`scenarios/${name}.yaml`), "utf8");
-  expect(text).toContain(from);
-  const path = folder.in(`changed${homes++}.yaml`);
-  writeFileSync(path, text.replace(from, to).replace(/expect:\n( {2}- .*\n)*/, ""));
-  return path;
-}
-
-const stopsOf = ({ boots }: RunReport) => boots.map(({ crash, findings }) => [crash?.stopCode, findings[0]?.rule]);
+const { folder, runFile, changed } = scenarioRuns();
+const run = (path: string, ...args: string[]) => runFile(path, ...args).report;
 
 describe("a driver that writes where it must not, and another that meets it", () => {
   it.each([
