@@ -1,4 +1,4 @@
-import type { PositionedDevice } from "../device.ts";
+import type { Place, PositionedDevice } from "../device.ts";
 import { type BlockRequest, REQUEST_CLASSES, type RequestClass } from "../request.ts";
 import type { Scheduler } from "../scheduler.ts";
 import { ClassSlots } from "./class-slots.ts";
@@ -32,14 +32,17 @@ const WRITE_HANDICAP = 1.5;
 /** What has waited for so many milliseconds goes before all that has not and is not critical: it is nearer by more than any way. */
 const LONGEST_WAIT = 3500;
 const OLD_HEAD_START = 3500;
+/** The same while a critical request is expected: it would wait, as on each far way, for what goes to one place after another by age. */
+const OLD_HEAD_START_BESIDE_CRITICAL = 20;
 /** Requests that follow one another on the medium are one transfer, up to so many sectors (2 MiB). */
 const LONGEST_TRANSFER = 4096;
 /** The same while a critical request is expected, which waits for what is under way. */
 const CRITICAL_TRANSFER = 128;
 /** Milliseconds by which each is farther away with each by which an expected critical request could take too long because of it. */
-const EXCESS_WEIGHT = 2;
-/** The arm goes in legs over more than this share of the cylinders. */
+const EXCESS_WEIGHT = 3;
+/** The arm goes in legs over more than this share of the cylinders, each this much shorter than what it could not be. */
 const LEAST_LEGS = 1 / 16;
+const SHORTER_LEG = 0.8;
 /** Milliseconds of waiting for the platters that are worth not being committed. */
 const LEAST_WAIT = 0.25;
 
@@ -62,6 +65,7 @@ export class ContinuousMedia implements Scheduler {
   readonly #critical: CriticalRequests;
   /** Where the last request or leg began. */
   #lastSector = 0;
+  readonly #legEnd: Place = { cylinder: 0, head: 0, angle: 0 };
   /** Of a millisecond that a read waits, as many wait now. */
   #readAgeing = READ_AGEING;
   #isCriticalExpected = false;
@@ -125,7 +129,7 @@ export class ContinuousMedia implements Scheduler {
     }
     if (best === null) return null;
     const requestClass = REQUEST_CLASSES[best.urgent]!;
-    if (requestClass === "critical") this.#critical.note(best, now);
+    if (requestClass === "critical") this.#noteCritical(best, now, at);
     else if (this.#isCriticalExpected && this.#guard.size === 0) {
       const leg = this.#leg(best);
       if (leg !== null) return leg;
@@ -143,14 +147,31 @@ export class ContinuousMedia implements Scheduler {
     return write ? this.#writes : this.#reads;
   }
 
-  /** Half of the way to a request, if an expected critical request could take too long because of the whole. */
+  #noteCritical(best: Neighbour, now: number, at: number): void {
+    const device = this.#device;
+    const { arrival, write, class: firstClass } = best.request;
+    const end = at + device.reachTime(device.heads, best, write, at) + this.#transferTime(best);
+    // What was raised waited for as long as nobody was in a hurry.
+    this.#critical.note(best, now, firstClass === "critical" ? arrival : now, end);
+  }
+
+  /**
+   * The first part of the way to a request, if an expected critical request could take too long because of the whole: as far as it
+   * could not.
+   */
   #leg(best: Neighbour): BlockRequest | null {
     const device = this.#device;
-    const way = Math.abs(best.cylinder - device.heads.cylinder);
-    if (way <= LEAST_LEGS * device.cylinders || this.#critical.excess(best, this.#transferTime(best)) === 0)
+    const { cylinder } = device.heads;
+    const least = LEAST_LEGS * device.cylinders;
+    if (Math.abs(best.cylinder - cylinder) <= least || this.#critical.excess(best, this.#transferTime(best)) === 0)
       return null;
-    const sector = Math.floor((this.#lastSector + best.sector) / 2);
-    return { ...best.request, sector, sectors: 0, write: false, parts: [] };
+    const end = this.#legEnd;
+    let way = best.sector - this.#lastSector;
+    do {
+      way *= SHORTER_LEG;
+      device.locate(this.#lastSector + Math.trunc(way), end);
+    } while (Math.abs(end.cylinder - cylinder) > least && this.#critical.excess(end, 0) > 0);
+    return { ...best.request, sector: this.#lastSector + Math.trunc(way), sectors: 0, write: false, parts: [] };
   }
 
   /**
@@ -199,6 +220,7 @@ export class ContinuousMedia implements Scheduler {
     const branches = this.#branches;
     const branchWays = this.#branchWays;
     const readAgeing = this.#readAgeing;
+    const oldHeadStart = this.#isCriticalExpected ? OLD_HEAD_START_BESIDE_CRITICAL : OLD_HEAD_START;
     const mayExceed = this.#isCriticalExpected && headStart !== HEAD_STARTS.critical;
     let best = this.#best;
     let least = this.#cost;
@@ -209,7 +231,7 @@ export class ContinuousMedia implements Scheduler {
       while (node !== null) {
         const wait = at - node.oldest;
         const ageing = write ? WRITE_AGEING * wait - WRITE_HANDICAP : readAgeing * wait;
-        const nearer = headStart + ageing + (wait > LONGEST_WAIT ? OLD_HEAD_START : 0);
+        const nearer = headStart + ageing + (wait > LONGEST_WAIT ? oldHeadStart : 0);
         if (wayThere - nearer >= least) break;
         const distance = node.cylinder - cylinder;
         const way = ways[distance < 0 ? -distance : distance]!;

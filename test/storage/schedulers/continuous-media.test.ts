@@ -130,18 +130,21 @@ describe("the scheduler for continuous media", () => {
     write: places.below(3) === 0,
   }));
   const invented = inventedDemands(disk.sectors, 5_000, 2);
+  const AMID = 20_000_000;
   it.each([
-    { depth: 32, name: "requests in the background", background: invented, least: 32 },
-    { depth: 128, name: "requests in the background", background: invented, least: 128 },
+    { depth: 32, name: "requests in the background", background: invented, least: 32, first: AMID },
+    { depth: 128, name: "requests in the background", background: invented, least: 128, first: AMID },
     // A disk that serves one of them after the other does 72 a second.
-    { depth: 1, name: "request at random all over the disk", background: anywhere, least: 45 },
-    { depth: 4, name: "requests at random all over the disk", background: anywhere, least: 65 },
-    { depth: 1024, name: "requests at random all over the disk", background: anywhere, least: 120 },
+    { depth: 1, name: "request at random all over the disk", background: anywhere, least: 40, first: AMID },
+    { depth: 4, name: "requests at random all over the disk", background: anywhere, least: 60, first: AMID },
+    { depth: 1024, name: "requests at random all over the disk", background: anywhere, least: 120, first: AMID },
+    { depth: 1, name: "request at random from the other edge on", background: anywhere, least: 18, first: 0 },
+    { depth: 128, name: "requests at random from the other edge on", background: anywhere, least: 75, first: 0 },
   ])("lets a page fault wait at most twice as long as on an idle disk, beside $depth $name", (mix) => {
     const p99 = (open: number) => {
       const device = new HardDisk(calibrationDisk());
       const numbers = new Numbers();
-      const faults = new PageFaults(1, 4, 20_000_000, 2 ** 18, new Random(1, "faults"), numbers);
+      const faults = new PageFaults(1, 4, mix.first, 2 ** 18, new Random(1, "faults"), numbers);
       const load = new ClosedLoop(mix.background, open, 2, "background", numbers);
       const latencies: number[] = [];
       let others = 0;
@@ -163,16 +166,27 @@ describe("the scheduler for continuous media", () => {
   });
 
   it("sends the arm far in legs where a page fault is expected, and in one go where none is", () => {
-    const [far, fault] = [request(5000 * CYLINDER), request(1700 * CYLINDER, { class: "critical" })];
+    const far = request(5000 * CYLINDER);
     const both = scheduler();
-    both.media.add(fault);
-    const { at } = drain(both)[0]!;
+    for (const cylinder of [600, 800]) both.media.add(request(cylinder * CYLINDER, { class: "critical" }));
+    const { at, request: last } = drain(both)[1]!;
     both.media.add(far);
     const leg = both.media.take(at)!;
-    expect(leg).toMatchObject({ sector: 3350 * CYLINDER, sectors: 0, parts: [] });
+    expect(leg).toMatchObject({ sectors: 0, parts: [] });
+    // The longest of legs, each 4/5 of the one before, after which a page fault takes no longer than it should.
+    const from = last.sector / CYLINDER;
+    const way = leg.sector / CYLINDER - from;
+    const seekTime = (cylinders: number) => both.disk.seekTime(Math.round(cylinders));
+    const { rotation } = both.disk;
+    const longest = 2.2 * (0.3 + seekTime(200) + rotation);
+    const back = (cylinders: number) => 0.6 + seekTime(cylinders) + seekTime(from - 700 + cylinders) + rotation;
+    const times = Math.log(way / (5000 - from)) / Math.log(0.8);
+    expect(times).toBeCloseTo(Math.round(times), 3);
+    expect(back(way)).toBeLessThanOrEqual(longest);
+    expect(back(way / 0.8)).toBeGreaterThan(longest);
     both.disk.submit(leg, at);
     const there = both.disk.complete().at;
-    expect(there - at).toBeCloseTo(0.3 + both.disk.seekTime(1650), 9);
+    expect(there - at).toBeCloseTo(0.3 + both.disk.seekTime(Math.floor(way)), 9);
     // What comes meanwhile is served from there.
     const next = request(1700 * CYLINDER, { class: "critical", arrival: there });
     both.media.add(next);

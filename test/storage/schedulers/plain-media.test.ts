@@ -20,10 +20,15 @@ interface Mix {
   readonly neighbours: number;
   readonly streams: number;
   readonly raises: number;
+  readonly pauses: number;
+  /** Milliseconds. */
+  readonly longestPause: number;
   /** Of streams. */
   readonly periods: readonly number[];
   /** Sectors among which the rest lies. */
   readonly span: number;
+  /** The same of critical requests. */
+  readonly criticalSpan: number;
   readonly sizes: readonly number[];
   readonly classes: readonly RequestClass[];
   /** The arm's; none: the calibration disk's. */
@@ -37,8 +42,11 @@ const plain = {
   neighbours: 0,
   streams: 0,
   raises: 0,
+  pauses: 1,
+  longestPause: 3000,
   periods: [100, 250, 500, 1000],
   span: sectors,
+  criticalSpan: sectors,
   sizes: [8],
 } as const;
 const mixes: readonly Mix[] = [
@@ -73,6 +81,15 @@ const mixes: readonly Mix[] = [
     classes: REQUEST_CLASSES,
   },
   { ...plain, name: "few requests, some critical", depth: 3, classes: ["critical", "background", "background"] },
+  {
+    ...plain,
+    name: "critical requests, more and more of which have taken long",
+    depth: 4,
+    pauses: 80,
+    longestPause: 100,
+    criticalSpan: sectors / 10,
+    classes: ["critical", "background"],
+  },
   { ...plain, name: "few streams", streams: 15, classes: ["normal", "background"] },
   { ...plain, name: "streams alone", depth: 6, streams: 100, classes: ["normal"] },
   { ...plain, name: "streams in a hurry", depth: 4, streams: 60, periods: [30, 60, 120], classes: ["normal"] },
@@ -106,9 +123,11 @@ function firstDifference(mix: Mix, seed: number, choices: number): number | null
 
   const add = () => {
     const size = oneOf(mix.sizes);
+    const requestClass = oneOf(mix.classes);
+    const span = requestClass === "critical" ? Math.min(mix.span, mix.criticalSpan) : mix.span;
     const sector = isOneIn(mix.neighbours)
       ? Math.max(0, last + oneOf([0, 0, random.below(40) - 10]))
-      : random.below(Math.min(mix.span, sectors - 20_000));
+      : random.below(Math.min(span, sectors - 20_000));
     last = sector + size;
     const isStream = isOneIn(mix.streams);
     const one = request(sector, {
@@ -116,7 +135,7 @@ function firstDifference(mix: Mix, seed: number, choices: number): number | null
       write: !isStream && isOneIn(mix.writes),
       // Some have been under way for a while.
       arrival: isOneIn(10) ? now - random.between(0, 50) : now,
-      class: oneOf(mix.classes),
+      class: requestClass,
       deadline: isStream ? now + oneOf(mix.periods) : Number.POSITIVE_INFINITY,
     });
     waiting.add(one);
@@ -145,7 +164,7 @@ function firstDifference(mix: Mix, seed: number, choices: number): number | null
     }
     for (const part of chosen.parts ?? [chosen]) waiting.delete(part);
     disk.submit(chosen, now);
-    now = disk.complete().at + (isOneIn(1) ? random.between(0, 3000) : 0);
+    now = disk.complete().at + (isOneIn(mix.pauses) ? random.between(0, mix.longestPause) : 0);
   }
   return null;
 }

@@ -44,6 +44,9 @@ export class PlainMedia implements Scheduler {
   #criticalUntil = 0;
   /** Cylinders of critical requests, the last first. */
   #criticals: number[] = [];
+  /** What critical requests may take, in times of what they take on an idle disk; as those that came would have it. */
+  #limit = 2.2;
+  #criticalServed = 0;
   #lastSector = 0;
 
   constructor(device: PositionedDevice) {
@@ -92,7 +95,7 @@ export class PlainMedia implements Scheduler {
       way > this.#device.cylinders / 16 &&
       this.#excess(best.items, best.end) > 0
     ) {
-      const sector = Math.floor((this.#lastSector + head.request.sector) / 2);
+      const sector = this.#lastSector + this.#legWay(head.request.sector - this.#lastSector);
       return this.#leave([], { ...head.request, sector, sectors: 0, parts: [] });
     }
     if (stream === undefined && isCritical && best.class !== CRITICAL && now < this.wakeAt) {
@@ -105,6 +108,13 @@ export class PlainMedia implements Scheduler {
     }
     this.#slots[best.class]--;
     if (best.class === CRITICAL) {
+      const { arrival, sector, class: firstClass } = head.request;
+      const end = at + this.#reach(this.#device.heads, head, at) + this.#transfer(head, best.end - sector);
+      const took = firstClass === CRITICAL ? end - arrival : end - now;
+      const isAlone = this.#criticals.length > 0 && end - took >= this.#criticalServed;
+      if (isAlone) this.#limit *= took > 2 * this.#idle() ? 0.97 : 1 + 0.03 / 250;
+      this.#limit = Math.min(3, Math.max(1.2, this.#limit));
+      this.#criticalServed = end;
       this.#criticalUntil = now + 2000;
       this.#criticals = [head.cylinder, ...this.#criticals].slice(0, 16);
     }
@@ -131,13 +141,37 @@ export class PlainMedia implements Scheduler {
 
   /** By how much a critical request that comes just after these have gone to the disk may miss what it should take at most. */
   #excess([head]: readonly Waiting[], end: number): number {
+    return this.#excessAt(head!.cylinder, this.#transfer(head!, end - head!.request.sector));
+  }
+
+  #excessAt(cylinder: number, transfer: number): number {
     const { limits, rotation, heads } = this.#device;
-    const seek = (from: number, to: number) => this.#device.seekTime(Math.abs(from - to));
-    const [first, last] = [Math.min(...this.#criticals), Math.max(...this.#criticals)];
-    const { cylinder, request } = head!;
-    const underWay = limits.overhead + seek(heads.cylinder, cylinder) + this.#transfer(head!, end - request.sector);
-    const own = limits.overhead + seek(cylinder, Math.floor((first + last) / 2)) + rotation;
-    return Math.max(0, underWay + own - 2.2 * (limits.overhead + seek(first, last) + rotation));
+    const underWay = limits.overhead + this.#seek(heads.cylinder, cylinder) + transfer;
+    const middle = Math.floor((Math.min(...this.#criticals) + Math.max(...this.#criticals)) / 2);
+    const own = limits.overhead + this.#seek(cylinder, middle) + rotation;
+    return Math.max(0, underWay + own - this.#limit * this.#idle());
+  }
+
+  #idle(): number {
+    const { limits, rotation } = this.#device;
+    return limits.overhead + this.#seek(Math.min(...this.#criticals), Math.max(...this.#criticals)) + rotation;
+  }
+
+  #seek(from: number, to: number): number {
+    return this.#device.seekTime(Math.abs(from - to));
+  }
+
+  /** Sectors of a leg: 4/5 of the way, or 4/5 of that, until a critical request could wait for it, or it is shorter than any leg. */
+  #legWay(sectors: number): number {
+    const { heads, cylinders } = this.#device;
+    let way = sectors;
+    for (;;) {
+      way *= 0.8;
+      const end = { cylinder: 0, head: 0, angle: 0 };
+      this.#device.locate(this.#lastSector + Math.trunc(way), end);
+      const isShort = Math.abs(end.cylinder - heads.cylinder) <= cylinders / 16;
+      if (isShort || this.#excessAt(end.cylinder, 0) === 0) return Math.trunc(way);
+    }
   }
 
   #nearestGroup(at: number, longest: number, isCritical: boolean): Group | null {
@@ -170,8 +204,8 @@ export class PlainMedia implements Scheduler {
       const urgent = REQUEST_CLASSES.find((name) => group.some((item) => item.class === name))!;
       const wait = at - Math.min(...group.map(({ request }) => request.arrival));
       const ageing = write ? 0.004 * wait - 1.5 : readAgeing * wait;
-      const nearer = HEAD_STARTS[urgent] + ageing + (wait > 3500 ? 3500 : 0);
-      const excess = isCritical && urgent !== CRITICAL ? 2 * this.#excess(group, end) : 0;
+      const nearer = HEAD_STARTS[urgent] + ageing + (wait > 3500 ? (isCritical ? 20 : 3500) : 0);
+      const excess = isCritical && urgent !== CRITICAL ? 3 * this.#excess(group, end) : 0;
       groups.push({
         items: group,
         end,
