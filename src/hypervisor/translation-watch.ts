@@ -1,6 +1,7 @@
 import { joinAddress, PAGE_SIZE } from "../binary/index.ts";
 import { CR4_PCIDE, CR4_PKE, PageWalker, tableIndex } from "../paging/index.ts";
 import { MAX_PHYSICAL_ADDRESS_BITS } from "./frame-map.ts";
+import type { GuestPhysicalMemory } from "./guest-memory.ts";
 import type { Partition } from "./partition.ts";
 import { standIn } from "./stand-in.ts";
 import { FLUSH_ALL_ADDRESS_SPACES, type FlushTarget, listedPages } from "./translation/flush-target.ts";
@@ -16,6 +17,9 @@ interface Pages {
   readonly start: bigint;
   readonly pages: number;
 }
+
+/** No shadow page, no entry. */
+const NOWHERE = -1;
 
 type Belongs = (space: AddressSpace) => boolean;
 
@@ -39,7 +43,7 @@ export function watchTranslations(partition: Partition, doubt: () => void): void
     partition.mustRun();
   };
   for (const processor of partition.processors) {
-    watchFills(partition, processor, tell);
+    watchFills(partition, tables, processor, tell);
     watchWords(tables, processor, tell);
     watchInstructions(tables, processor, tell);
   }
@@ -47,15 +51,22 @@ export function watchTranslations(partition: Partition, doubt: () => void): void
 }
 
 /** What is used for an access, and what the TLB keeps of it, against the guest's tables as they stand. */
-function watchFills({ memory }: Partition, processor: VirtualProcessor, tell: () => void): void {
+function watchFills(
+  { memory }: Partition,
+  tables: ShadowPageTables,
+  processor: VirtualProcessor,
+  tell: () => void,
+): void {
   const engine = processor.translation;
   if (!(engine instanceof CachingEngine)) return;
+  const fills = () => processor.translationCounters().pageFaultIntercepts;
   const isThere = (gpa: number) => memory.pageState(Math.floor(gpa / PAGE_SIZE)) === "present";
   const walker = new PageWalker(
     { readWord: (gpa) => (isThere(gpa) ? memory.readWord(gpa) : 0) },
     { maxPhysicalAddressBits: MAX_PHYSICAL_ADDRESS_BITS, setFlags: false },
   );
   standIn(engine as unknown as Missing, "miss", (miss, high, low, access) => {
+    const before = fills();
     const address = miss(high, low, access);
     if (address < 0) return address;
     const { cr0, cr3, cr4, efer } = processor.registers;
@@ -64,7 +75,9 @@ function watchFills({ memory }: Partition, processor: VirtualProcessor, tell: ()
     const permitted = walker.walk(state, high, low, access);
     const frame = permitted ? memory.hostFrame(Math.floor(walker.physicalAddress / PAGE_SIZE)) : null;
     const kept = engine.keptAt(high, low, access);
-    if (frame !== address >>> 12 || (kept !== null && kept !== frame)) tell();
+    const isWrong = frame !== address >>> 12 || (kept !== null && kept !== frame);
+    // What was filled ahead is looked over now: it may be gone before anybody uses it, and then what is wrong is never known.
+    if (isWrong || (fills() !== before && !areNeighboursRight(memory, tables, Number(cr3), high, low))) tell();
     return address;
   });
 }
@@ -149,18 +162,45 @@ function survives(tables: ShadowPageTables, before: number, belongs: Belongs, pa
   );
 }
 
+/** Whether all leaves of the shadow page that maps an address lead where the partition's map says. */
+function areNeighboursRight(
+  memory: GuestPhysicalMemory,
+  tables: ShadowPageTables,
+  tag: number,
+  high: number,
+  low: number,
+): boolean {
+  const { pool, spaces } = tables;
+  const space = spaces.of(tag);
+  const page = space === undefined ? NOWHERE : entryOf(tables, space, high, low) >> 9;
+  if (page < 0 || pool.level[page] !== 1) return true;
+  for (let entry = page * ENTRIES; entry < (page + 1) * ENTRIES; entry++)
+    if (isOccupied(tables, entry) && pool.entries[entry * WORDS]! >>> 12 !== memory.hostFrame(pool.guestFrame(entry)))
+      return false;
+  return true;
+}
+
 /** Whether a shadow entry maps an address in the topmost page that its space used last, or links to its pieces. */
-function isShadowed({ pool }: ShadowPageTables, space: AddressSpace, high: number, low: number): boolean {
-  let page = space.roots.get(space.lastRoot) ?? -1;
-  for (; page >= 0; ) {
+function isShadowed(tables: ShadowPageTables, space: AddressSpace, high: number, low: number): boolean {
+  const entry = entryOf(tables, space, high, low);
+  return entry >= 0 && isOccupied(tables, entry);
+}
+
+/** Where the way to an address ends, from the topmost page that its space used last: at a leaf, at a link to pieces, or where nothing is. */
+function entryOf({ pool }: ShadowPageTables, space: AddressSpace, high: number, low: number): number {
+  let page = space.roots.get(space.lastRoot) ?? NOWHERE;
+  if (page < 0) return NOWHERE;
+  for (;;) {
     const entry = page * ENTRIES + tableIndex(pool.level[page]!, high, low);
-    if ((pool.occupied[entry >>> 5]! & (1 << (entry & 31))) === 0) return false;
     const state = pool.entries[entry * WORDS + STATE]!;
     const child = state >>> CHILD_SHIFT;
-    if ((state & LINK) === 0 || (pool.role[child]! & ROLE_DIRECT) !== 0) return true;
+    if ((state & LINK) === 0 || (pool.role[child]! & ROLE_DIRECT) !== 0) return entry;
     page = child;
   }
-  return false;
+}
+
+function isOccupied({ pool }: ShadowPageTables, entry: number): boolean {
+  return (pool.occupied[entry >>> 5]! & (1 << (entry & 31))) !== 0;
 }
 
 function eachPage({ start, pages }: Pages, holds: (high: number, low: number) => boolean): boolean {

@@ -14,7 +14,15 @@ const OPERATIONS = 500;
 const TIMEOUT = 240_000;
 
 /** Faults that a watch notices in the operation in which they strike; others when what is wrong is used. */
-const NOTICED_AT_ONCE = ["address space", "page", "page in a TLB", "leaf after page flush", "TLB slot", "leaf"];
+const NOTICED_AT_ONCE = [
+  "address space",
+  "page",
+  "page in a TLB",
+  "leaf after page flush",
+  "TLB slot",
+  "leaf",
+  "neighbour",
+];
 
 /**
  * A machine at work until its fault has struck. @returns the fault, the audit at that moment, and whether a watch that should
