@@ -9,6 +9,7 @@ import { Partition, type PartitionOptions } from "./partition.ts";
 import { PageSharing } from "./sharing/index.ts";
 import { type BugCheck, captureState, type HypervisorState } from "./state/index.ts";
 import { emptyPhysicalTlb } from "./translation/physical-tlb.ts";
+import { watchTranslations } from "./translation-watch.ts";
 
 /** A dump partition only reads what others hold; its own memory is where it keeps its tables. */
 const DUMP_PARTITION_BYTES = 2 ** 21;
@@ -24,6 +25,7 @@ export class Hypervisor {
   #crash: BugCheck | null = null;
   #crashRegion: CrashRegion | null = null;
   readonly #crashListeners: (() => void)[] = [];
+  readonly #doubtListeners: (() => void)[] = [];
   #created = 0;
   #destroyed = 0;
 
@@ -57,6 +59,7 @@ export class Hypervisor {
     partition.memory.guardMap((first, count) => this.sharing.beforeMapChange(partition, first, count));
     partition.beforeReset(() => this.sharing.drain(partition));
     this.#partitions.set(partition.name, partition);
+    for (const listener of this.#doubtListeners) watchTranslations(partition, listener);
     this.#created++;
     return partition;
   }
@@ -132,6 +135,14 @@ export class Hypervisor {
   /** Whether what is kept of the guests agrees with what they say themselves; changes nothing. */
   audit(): AuditReport {
     return auditState(this.state(), new WholeHostMemory(this.#memory));
+  }
+
+  /**
+   * From now on, looks over translations and flushes of the partitions that are made as they happen, and tells at once of what cannot be told
+   * to be right: the moment for an audit.
+   */
+  onDoubt(listener: () => void): void {
+    this.#doubtListeners.push(listener);
   }
 
   /**

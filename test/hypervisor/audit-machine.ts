@@ -7,6 +7,7 @@ import type { Partition } from "../../src/hypervisor/partition.ts";
 import { PageSharing } from "../../src/hypervisor/sharing/index.ts";
 import { captureState, type HypervisorState } from "../../src/hypervisor/state/index.ts";
 import type { EngineKind } from "../../src/hypervisor/translation/engine.ts";
+import type { FlushListResult, FlushStatus, FlushTarget } from "../../src/hypervisor/translation/flush-target.ts";
 import { emptyPhysicalTlb } from "../../src/hypervisor/translation/physical-tlb.ts";
 import { FlushCalls, ShadowPageTables } from "../../src/hypervisor/translation/shadow/index.ts";
 import { VirtualProcessor } from "../../src/hypervisor/virtual-processor.ts";
@@ -67,6 +68,14 @@ export class AuditedPartition {
   }
 
   mustRun(): void {}
+
+  flushAddressSpace(target: FlushTarget): FlushStatus | undefined {
+    return this.calls?.flushAddressSpace(target);
+  }
+
+  flushAddressList(target: FlushTarget, list: readonly bigint[]): FlushListResult | undefined {
+    return this.calls?.flushAddressList(target, list);
+  }
 }
 
 /** A machine of two partitions that share pages; its state is audited as the hypervisor does it. */

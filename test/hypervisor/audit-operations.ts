@@ -33,6 +33,10 @@ const UPPER_FLAGS = [W, U, NX, A];
 const SHARED = [0x100, 0x101, 0x150, 0x300];
 const SHARED_TABLE = 20;
 
+/** Kinds of operations; the one in which control registers are assigned, as a host does and no guest. */
+export const OPERATION_KINDS = 20;
+export const REGISTERS_ASSIGNED = 15;
+
 /** One operation of a guest or of its host; what a guest is refused is no matter here. */
 export function operate(machine: AuditedMachine, requests: SharingRequest[], operation: number, index: number): void {
   attempt(() => perform(machine, requests, operation, index));
@@ -40,7 +44,7 @@ export function operate(machine: AuditedMachine, requests: SharingRequest[], ope
 
 function perform(machine: AuditedMachine, requests: SharingRequest[], operation: number, index: number): void {
   const take = taker(operation);
-  const kind = take(20);
+  const kind = take(OPERATION_KINDS);
   const partition = machine.partitions[take(2)]!;
   const processor = partition.processors[take(PROCESSORS)]!;
   const { memory, calls } = partition;
@@ -72,7 +76,7 @@ function perform(machine: AuditedMachine, requests: SharingRequest[], operation:
     else processor.moveToCr3(value);
   } else if (kind === 13) processor.invlpg(BigInt([0, LARGE_AT, ALIAS_AT, OTHER_AT][rest(4)]! + rest(10) * PAGE));
   else if (kind === 14) processor.invpcid(rest(4), rest(3), BigInt(rest(10) * PAGE));
-  else if (kind === 15) {
+  else if (kind === REGISTERS_ASSIGNED) {
     const { registers } = processor;
     const which = rest(6);
     if (which === 0) registers.cr0 ^= BigInt(CR0_WP);
@@ -85,8 +89,8 @@ function perform(machine: AuditedMachine, requests: SharingRequest[], operation:
     const all = rest(2) === 0 ? FLUSH_ALL_ADDRESS_SPACES : 0;
     const flags = all | (rest(2) === 0 ? FLUSH_ALL_PROCESSORS : 0);
     const target = { addressSpace: processor.registers.cr3, flags, processors: BigInt(1 + rest(7)) };
-    if (rest(2) === 0) calls.flushAddressSpace(target);
-    else calls.flushAddressList(target, [BigInt(rest(10) * PAGE + rest(3)), BigInt(ALIAS_AT + rest(4) * PAGE)]);
+    if (rest(2) === 0) partition.flushAddressSpace(target);
+    else partition.flushAddressList(target, [BigInt(rest(10) * PAGE + rest(3)), BigInt(ALIAS_AT + rest(4) * PAGE)]);
   } else if (kind === 17) {
     const page = [0x100 + rest(8), 512 + rest(512), 0x150, 0x300][rest(4)]!;
     if (rest(4) === 0) memory.unmap(page, 1);

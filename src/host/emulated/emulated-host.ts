@@ -95,8 +95,9 @@ export class EmulatedHost implements Host {
 
   async restart(name: string, { arm }: { readonly arm: readonly ArmedCheck[] }): Promise<void> {
     const machine = this.#machine(name);
-    machine.restart(this.#now, arm);
-    this.#announced.push(machine.started());
+    this.#execute(() => machine.restart(this.#now, arm));
+    const { bugCheck } = this.#start.hypervisor;
+    this.#announced.push(bugCheck === null ? machine.started() : this.#hostCrash(bugCheck));
   }
 
   async restartAll(options: {
@@ -244,7 +245,7 @@ export class EmulatedHost implements Host {
       } else {
         this.#now = due;
         const before = machine.partition.state;
-        machine.guest.step();
+        this.#execute(() => machine.guest.step());
         this.#events++;
         stopped = before === "running" && machine.partition.state === "crashed";
         if (stopped) this.#start.watch.partitionStopped();
@@ -267,6 +268,15 @@ export class EmulatedHost implements Host {
       first = machine;
     }
     return first;
+  }
+
+  /** What a guest does. In the middle of it the hypervisor may stop: then the guest executes nothing more, and breaks off. */
+  #execute(guest: () => void): void {
+    try {
+      guest();
+    } catch (error) {
+      if (this.#start.hypervisor.bugCheck === null) throw error;
+    }
   }
 
   #hostCrash({ code, parameters }: BugCheck): HostEvent {

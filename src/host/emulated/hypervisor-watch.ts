@@ -1,6 +1,12 @@
 import { PAGE_SIZE } from "../../binary/index.ts";
 import { TICKS_PER_SECOND } from "../../guest/index.ts";
-import { CORRUPTION_KINDS, type Corruption, type FaultKind, type Hypervisor } from "../../hypervisor/index.ts";
+import {
+  CORRUPTION_KINDS,
+  type Corruption,
+  type FaultKind,
+  type Hypervisor,
+  type InjectedFault,
+} from "../../hypervisor/index.ts";
 import type { ArmedCheck } from "../host.ts";
 import type { Scenario } from "./scenario/schema.ts";
 
@@ -9,6 +15,9 @@ const HYPERVISOR_ERROR = 0x20001;
 
 /** Seconds between two audits where the check is armed and the scenario does not say. */
 const AUDIT_SECONDS = 1;
+
+/** Seconds that one variant of a fault waits for its occasion; some workloads have none for it. */
+const OCCASION_SECONDS = 1;
 
 interface WatchOptions {
   /** 100 ns between two audits; null: the hypervisor does not audit itself. */
@@ -42,6 +51,8 @@ export class HypervisorWatch {
   readonly #hypervisor: Hypervisor;
   readonly #auditEvery: number | null;
   #fault: WatchOptions["fault"];
+  /** The fault, as long as it has not struck, and when another variant of it is to wait in its place. */
+  #waiting: { readonly fault: InjectedFault; readonly until: number } | null = null;
   #nextAudit: number;
   #audits = 0;
 
@@ -50,6 +61,7 @@ export class HypervisorWatch {
     this.#auditEvery = auditEvery;
     this.#fault = fault;
     this.#nextAudit = now + (auditEvery ?? Number.POSITIVE_INFINITY);
+    if (auditEvery !== null) hypervisor.onDoubt(() => this.#audit());
   }
 
   get audits(): number {
@@ -58,16 +70,13 @@ export class HypervisorWatch {
 
   /** When the next thing is due, by the host's clock; Infinity when nothing is. */
   get next(): number {
-    return Math.min(this.#fault?.at ?? Number.POSITIVE_INFINITY, this.#nextAudit);
+    return Math.min(this.#nextOfFault, this.#nextAudit);
   }
 
   /** Lets happen what is due first. */
   step(): void {
-    const fault = this.#fault;
-    if (fault !== null && fault.at <= this.#nextAudit) {
-      this.#fault = null;
-      this.#hypervisor.injectFault({ kind: fault.kind, seed: fault.seed });
-    } else if (this.#auditEvery !== null) {
+    if (this.#nextOfFault <= this.#nextAudit) this.#stepFault();
+    else if (this.#auditEvery !== null) {
       this.#nextAudit += this.#auditEvery;
       this.#audit();
     }
@@ -76,6 +85,27 @@ export class HypervisorWatch {
   /** A partition has stopped: a hypervisor that audits itself asks at once whether the fault is its own. */
   partitionStopped(): void {
     if (this.#auditEvery !== null) this.#audit();
+  }
+
+  get #nextOfFault(): number {
+    return this.#fault?.at ?? this.#waiting?.until ?? Number.POSITIVE_INFINITY;
+  }
+
+  #stepFault(): void {
+    const now = this.#nextOfFault;
+    if (this.#fault !== null) {
+      const { kind, seed } = this.#fault;
+      this.#fault = null;
+      this.#waitWith(this.#hypervisor.injectFault({ kind, seed }), now);
+    } else if (this.#waiting !== null) {
+      const { fault } = this.#waiting;
+      fault.giveWay();
+      this.#waitWith(fault, now);
+    }
+  }
+
+  #waitWith(fault: InjectedFault, now: number): void {
+    this.#waiting = fault.struck === null ? { fault, until: now + OCCASION_SECONDS * TICKS_PER_SECOND } : null;
   }
 
   #audit(): void {

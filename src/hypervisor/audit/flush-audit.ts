@@ -38,8 +38,9 @@ export class FlushAudit {
     const { flushes, spaces } = this.#rows.state;
     this.#findings.checked.flushes += flushes.length;
     spaces.forEach((space, number) => {
-      this.#whole(space);
+      // First what can be said with an address and a frame.
       for (const flush of flushes) if (flush.pages > 0) this.#pages(flush, space, number);
+      this.#whole(space);
     });
   }
 

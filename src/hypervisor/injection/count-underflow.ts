@@ -1,6 +1,7 @@
 import { hex } from "../../binary/index.ts";
 import type { PageSharing } from "../sharing/index.ts";
-import { type Armed, type Strike, standIn } from "./occasion.ts";
+import { standIn } from "../stand-in.ts";
+import type { Armed, Strike } from "./occasion.ts";
 
 type Below = (below: number) => number;
 type StruckIn = (partition: string, strike: Partial<Strike>) => void;

@@ -25,6 +25,8 @@ export interface InjectedFault {
   readonly variant: string;
   /** Where it has struck; null before. */
   readonly struck: ({ readonly partition: string } & Strike) | null;
+  /** Where it has found no occasion, another variant of its kind waits in its place from now on. */
+  giveWay(): void;
 }
 
 /** What faults are made in. */
@@ -83,17 +85,55 @@ export function injectFault(target: FaultTarget, { kind, seed }: FaultOrder): In
     throw new StopcodeError("hypervisor/fault", `there is no fault ${kind} of seed ${seed}`, {
       hint: `kinds: ${FAULT_KINDS.join(", ")}`,
     });
-  const below = numbersOf(seed);
-  const variants = Object.entries(VARIANTS[kind]);
-  const [variant, arm] = variants[below(variants.length)]!;
-  const fault: { kind: FaultKind; variant: string; struck: InjectedFault["struck"] } = { kind, variant, struck: null };
-  const armed = arm(target, below, (partition, strike) => {
-    fault.struck = { partition, linearAddress: null, guestPhysicalAddress: null, ...strike };
-    for (const { disarm } of armed) disarm();
-  });
-  if (armed.length === 0)
-    throw new StopcodeError("hypervisor/fault", `no partition runs on shadow page tables, where ${kind} could happen`, {
-      hint: "give a partition the engine shadow",
+  return new WaitingFault(target, kind, numbersOf(seed));
+}
+
+class WaitingFault implements InjectedFault {
+  readonly kind: FaultKind;
+  struck: InjectedFault["struck"] = null;
+  readonly #target: FaultTarget;
+  readonly #below: Below;
+  readonly #variants: readonly (readonly [string, Arm])[];
+  #which: number;
+  #armed: readonly Armed[] = [];
+
+  constructor(target: FaultTarget, kind: FaultKind, below: Below) {
+    this.kind = kind;
+    this.#target = target;
+    this.#below = below;
+    this.#variants = Object.entries(VARIANTS[kind]);
+    this.#which = below(this.#variants.length);
+    this.#wait();
+    if (this.#armed.length === 0)
+      throw new StopcodeError(
+        "hypervisor/fault",
+        `no partition runs on shadow page tables, where ${kind} could happen`,
+        {
+          hint: "give a partition the engine shadow",
+        },
+      );
+  }
+
+  get variant(): string {
+    return this.#variants[this.#which]![0];
+  }
+
+  giveWay(): void {
+    if (this.struck !== null) return;
+    this.#disarm();
+    this.#which = (this.#which + 1) % this.#variants.length;
+    this.#wait();
+  }
+
+  #wait(): void {
+    const [, arm] = this.#variants[this.#which]!;
+    this.#armed = arm(this.#target, this.#below, (partition, strike) => {
+      this.struck = { partition, linearAddress: null, guestPhysicalAddress: null, ...strike };
+      this.#disarm();
     });
-  return fault;
+  }
+
+  #disarm(): void {
+    for (const { disarm } of this.#armed) disarm();
+  }
 }

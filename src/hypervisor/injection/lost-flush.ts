@@ -2,6 +2,7 @@ import { hex, joinAddress } from "../../binary/index.ts";
 import { CR4_PKE, PageWalker } from "../../paging/index.ts";
 import { MAX_PHYSICAL_ADDRESS_BITS } from "../frame-map.ts";
 import type { Partition } from "../partition.ts";
+import { standIn } from "../stand-in.ts";
 import { FLUSH_ALL, FLUSH_PCID, type FlushRecord, highBit, lowBit } from "../translation/flush-journal.ts";
 import { CachingEngine, type TlbContext } from "../translation/physical-tlb.ts";
 import type { AddressSpace } from "../translation/shadow/address-spaces.ts";
@@ -9,7 +10,7 @@ import { levelsOf } from "../translation/shadow/guest-walk.ts";
 import type { ShadowPageTables } from "../translation/shadow/index.ts";
 import { ROLES, rootRole } from "../translation/shadow/role.ts";
 import type { VirtualProcessor } from "../virtual-processor.ts";
-import { type Armed, type Struck, standIn, together } from "./occasion.ts";
+import { type Armed, type Struck, together } from "./occasion.ts";
 
 const PAGE = 4096;
 const PAGE_BITS = ~0xfff;

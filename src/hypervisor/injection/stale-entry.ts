@@ -1,8 +1,9 @@
 import { hex } from "../../binary/index.ts";
 import { tableIndex } from "../../paging/index.ts";
+import { standIn } from "../stand-in.ts";
 import { ENTRIES } from "../translation/shadow/entry.ts";
 import type { ShadowPageTables } from "../translation/shadow/index.ts";
-import { type Armed, type Struck, standIn, together } from "./occasion.ts";
+import { type Armed, type Struck, together } from "./occasion.ts";
 import { addressOf, isLink, type OldEntry, occupiedOf, outdated, putBack } from "./shadow-entries.ts";
 
 type Below = (below: number) => number;

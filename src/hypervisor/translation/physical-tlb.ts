@@ -181,6 +181,23 @@ export abstract class CachingEngine {
       if (LARGE[place] !== 0) show(LARGE[place]!, place, LARGE_BITS, true);
   }
 
+  /** The host frame that the active address space's accesses of this kind would find for a page of 4 KiB; null where they would miss. */
+  keptAt(high: number, low: number, access: number): number | null {
+    this.#findTags(high | 0);
+    const slot = SMALL[((access & KIND) << SMALL_BITS) | ((low >>> 12) ^ this.#turn)]!;
+    const tag = slot & SPACE;
+    return tag !== 0 && (tag === this.#spaceTag || tag === this.#globalTag) ? slot >>> 12 : null;
+  }
+
+  /** Whether anything lies where a page of 4 KiB, or the large page around it, would, in whichever address space. */
+  keeps(low: number): boolean {
+    for (let kind = 0; kind < KINDS; kind++) {
+      if (SMALL[(kind << SMALL_BITS) | ((low >>> 12) ^ this.#turn)] !== 0) return true;
+      if (LARGE[(kind << LARGE_BITS) | ((low >>> 21) ^ (this.#turn >>> PAGES_IN_LARGE_BITS))] !== 0) return true;
+    }
+    return false;
+  }
+
   /** An access that finds nothing where it looks at first comes by here: the last moment to forget what is not to be used. */
   protected abstract catchUp(): void;
 

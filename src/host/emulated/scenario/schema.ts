@@ -151,7 +151,8 @@ export const scenarioSchema = z.strictObject({
     memory: size.prefault("1 GiB"),
     processors: z.int().min(1).max(64).default(4),
     audit: duration.optional().meta({
-      description: "How often the hypervisor audits itself, and stops when something is wrong; never without it",
+      description:
+        "How often the hypervisor audits itself; it does so at once where a translation or a flush looks wrong, and stops when it is. Never without it",
     }),
   }),
   hypervisorFault: z
