@@ -10,7 +10,8 @@ import type { Outcome, Task } from "./runs.ts";
 /**
  * `npm run conformance:diagnosis`: every shipped scenario that has a verdict, with 20 seeds, and with its own seed every other that says which stops
  * it ends in, as `host run` runs them. A table says how many ended so, and whether anybody was accused wrongly; a second one how long each fault took
- * to be noticed, and what it had done to others by then, with and without the checks that the diagnosis armed (systems.md 6.6/18, 6.6/19).
+ * to be noticed, and what it had done to others by then, with and without the checks that the diagnosis armed (systems.md 6.6/18, 6.6/19); where
+ * a scenario has checks on from the first start, what comes without them is run for it.
  * Exits with 1 where a promise is not kept. Arguments: names of scenarios, and `--seeds 3`.
  */
 
