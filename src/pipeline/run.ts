@@ -272,7 +272,7 @@ class Run {
   /** What the scenario expects and did not come, as far as this run had boots for it. */
   unexpected({ expect, verdict, boots }: Scenario): string[] | null {
     if (expect.length === 0 && verdict === undefined) return null;
-    const stops = unexpectedStops(expect.slice(0, this.options.boots), this.boots);
+    const stops = unexpectedStops({ expect: expect.slice(0, this.options.boots), verdict }, this.boots);
     // With fewer boots than the scenario wants it does not come to its verdict.
     return this.options.boots < boots ? stops : [...stops, ...unexpectedVerdict(verdict, this.verdict())];
   }

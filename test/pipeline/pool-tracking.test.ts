@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { scenarioRuns } from "./scenario-runs.ts";
 
-const { run } = scenarioRuns();
+const { run, runFile, changed } = scenarioRuns();
 
 describe("a driver that leaves pool behind when it is unloaded", () => {
   it("6.6/14: fills the pool; with pool tracking it is stopped at its first unloading, and its blocks are named", () => {
@@ -65,6 +65,25 @@ describe("blocks that are freed wrongly, or never", () => {
     expect(second!.armed).toContainEqual({ check: "pool-tracking", target: null });
     expect(second!.findings[0]).toMatchObject({ rule: after, verdict: "identified", culprit: { name: culprit } });
   });
+});
+
+it("a driver that has had much pool from the start on is not accused when another leaks the rest", () => {
+  const cache = `
+      - name: cachedrv.sys
+        behaviour: unload-leak
+        options: { left: 0, stays: 60 min, buffers: 36, size: 262144, tag: Cach }`;
+  const { report } = runFile(
+    changed("pool-leak", "behaviour: pool-leak", `behaviour: pool-leak${cache}`),
+    "--boots",
+    "2",
+  );
+  const findings = report.boots.flatMap((boot) => boot.findings);
+  expect(findings.map(({ rule, verdict }) => `${rule}, ${verdict}`)).toEqual(
+    report.boots.map(() => "nonpaged-pool-used-up, suspect"),
+  );
+  const told = findings[1]!.evidence.map(({ text }) => text).join("; ");
+  expect(told).toMatch(/cachedrv\.sys holds 9437184 bytes in 36 blocks/);
+  expect(told).toMatch(/eventlog\.sys holds \d{7} bytes in \d{3} blocks/);
 });
 
 it("6.6/11: special pool that begins blocks at their page's start, for a tag, stops a write before a block at once", () => {

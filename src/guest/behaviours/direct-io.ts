@@ -52,6 +52,7 @@ export const directIo = behaviour({
           });
           yield* services.keDelayExecutionThread(thread, transfer * random.between(0.5, 1.5));
           const isWrong = mistake !== "none" && seconds >= at && random.below(oneIn) === 0;
+          if (isWrong) services.harm.begins();
           if (isWrong && mistake === "left-locked") return;
           thread.call(own("CompleteTransfer"), [mdl], () => {
             services.locks.mmUnlockPages(thread, mdl);

@@ -40,7 +40,10 @@ export const doubleFree = behaviour({
             thread.call(own(name), [request], () => services.exFreePoolWithTag(thread, request));
           if (seconds >= at) free("CancelRequest");
           yield* services.keDelayExecutionThread(thread, late);
+          if (seconds >= at) services.harm.begins();
           free("CompleteRequest");
+          // The pool did not stop at it: somebody else has the block by now.
+          if (seconds >= at) services.harm.wrote(request, size);
           seconds += pause + late;
         }
       },

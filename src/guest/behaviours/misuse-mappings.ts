@@ -4,6 +4,7 @@ import { duration, rate } from "../quantities.ts";
 import { behaviour } from "./behaviour.ts";
 
 const PAGE = 4096;
+const PTE_BYTES = 8;
 
 /** A driver that maps its buffer for each request, and from some time on does not give back what it was given. */
 export const misuseMappings = behaviour({
@@ -48,13 +49,22 @@ export const misuseMappings = behaviour({
             thread.call(own("ReleaseMapping"), [mapped, mdl], () => services.mmUnmapLockedPages(thread, mapped, mdl));
             more();
           });
+        /** Entries of its own that a release at a wrong address has left behind. */
+        const left = new Set<bigint>();
+        // What else is mapped in these pages by then is somebody else's.
+        const wrongly = (first: bigint, count: number, releaseThem: () => void) => {
+          const others = services.validPtes(first, count).filter((entry) => !left.has(entry));
+          services.harm.begins();
+          releaseThem();
+          for (const entry of others) services.harm.wrote(entry, PTE_BYTES);
+        };
         for (let seconds = 0; ; ) {
           const pause = random.between(0.5, 1.5) / rate;
           yield* services.keDelayExecutionThread(thread, pause);
           seconds += pause;
           while (expired.length > 0 && expired[0]!.due <= seconds) {
             const { mapped, mdl } = expired.shift()!;
-            release("CancelExpired", mapped, mdl, () => services.ioFreeMdl(thread, mdl));
+            wrongly(mapped, pages, () => release("CancelExpired", mapped, mdl, () => services.ioFreeMdl(thread, mdl)));
           }
           const mdl = services.ioAllocateMdl(thread, buffer, pages * PAGE);
           services.mmBuildMdlForNonPagedPool(thread, mdl);
@@ -66,7 +76,10 @@ export const misuseMappings = behaviour({
           const isWrong = seconds >= at;
           if (isWrong && mistake === "wrong-count") services.setMdlByteCount(mdl, (pages + 1) * PAGE);
           const address = isWrong && mistake === "wrong-address" ? mapped + BigInt(PAGE) : mapped;
-          release("CompleteRequest", address, mdl, () => {});
+          const complete = () => release("CompleteRequest", address, mdl, () => {});
+          if (isWrong && mistake !== "freed-twice") wrongly(mapped + BigInt(pages * PAGE), 1, complete);
+          else complete();
+          for (const entry of services.validPtes(mapped, 1)) left.add(entry);
           if (isWrong && mistake === "freed-twice") expired.push({ mapped, mdl, due: seconds + late });
           else services.ioFreeMdl(thread, mdl);
         }

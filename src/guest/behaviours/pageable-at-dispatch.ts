@@ -47,6 +47,7 @@ export const pageableAtDispatch = behaviour({
           const entry = table + BigInt(page * PAGE_SIZE + 8 * random.below(PAGE_SIZE / 8));
           yield* thread.callWaiting(own("LookUpLocked"), [entry], function* () {
             const irql = services.kfRaiseIrql(thread, DISPATCH_LEVEL);
+            services.harm.begins();
             yield* services.loadPageable(thread, "ReadEntry", entry);
             services.keLowerIrql(thread, irql);
           });

@@ -60,6 +60,7 @@ export const pendingAtUnload = behaviour({
         body({ services, function: own }, thread) {
           const isTidy = unloads++ < tidy;
           const { deferred } = services;
+          if (!isTidy) services.harm.begins();
           const [dpc, item] = [objects + DPC, objects + ITEM];
           if (isTidy || left !== "timer") deferred.keCancelTimer(thread, objects);
           if (isTidy) services.exFreePoolWithTag(thread, objects);

@@ -31,6 +31,7 @@ export const poolLeak = behaviour({
       *routine({ services, random, function: own }, thread) {
         for (;;) {
           yield* services.keDelayExecutionThread(thread, random.between(0.5, 1.5) / rate);
+          services.harm.begins();
           thread.call(own("RecordEvent"), [], () => {
             const event = services.exAllocatePoolWithTag(thread, "nonpaged", size, tag);
             services.fill(thread, "WriteEvent", event, Math.min(MOST_RECORD, size), RECORD_BYTE);

@@ -39,6 +39,7 @@ export const unloadLeak = behaviour({
         function: "DriverUnload",
         again,
         body({ services }, thread) {
+          if (left > 0) services.harm.begins();
           for (const buffer of kept.slice(left)) services.exFreePoolWithTag(thread, buffer);
         },
       },

@@ -39,6 +39,7 @@ export const wrongTagFree = behaviour({
           seconds += pause;
           yield* services.keDelayExecutionThread(thread, pause);
           const named = seconds < at ? tag : freedAs;
+          if (named !== tag) services.harm.begins();
           thread.call(own("ReleaseContext"), [context], () => services.exFreePoolWithTag(thread, context, named));
         }
       },

@@ -11,7 +11,7 @@ export interface OwnMemory {
 export interface FaultHarm {
   /** Seconds from the start of the guest until something was wrong first. */
   readonly begunAtSeconds: number;
-  /** Bytes of memory that are not the culprit's and have been changed. */
+  /** Bytes of memory that are not the culprit's and have been changed, or given back to the pool from under who has them. */
   readonly bytesOfOthers: number;
 }
 

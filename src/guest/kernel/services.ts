@@ -30,6 +30,8 @@ const SYSTEM_PTE_MISUSE = 0xda;
 /** `E8 rel32`. */
 const CALL_BYTES = 5n;
 
+const PTE_BYTES = 8n;
+
 const MDL_MAPPED_TO_SYSTEM_VA = 0x1;
 const MDL_SOURCE_IS_NONPAGED_POOL = 0x4;
 
@@ -148,6 +150,14 @@ export class Services {
       });
       memory.put(memoryDescriptorList, mdl, { mdlFlags: MDL_SOURCE_IS_NONPAGED_POOL, mappedSystemVa: 0n });
     });
+  }
+
+  /** Addresses of the valid PTEs of so many pages, whosever they are. */
+  validPtes(address: bigint, pages: number): bigint[] {
+    const { tables, layout } = this.#kernel;
+    const all = Array.from({ length: pages }, (_, page) => address + BigInt(page * PAGE_SIZE));
+    const valid = all.filter((at) => tables.translate(at) !== null);
+    return valid.map((at) => layout.pteBase + (BigInt.asUintN(48, at) >> 12n) * PTE_BYTES);
   }
 
   /** What a driver writes into an MDL's field by itself, without a call. */

@@ -156,7 +156,10 @@ export class EmulatedHost implements Host {
   }
 
   harm(name: string): FaultHarm | null {
-    return this.#machine(name).guest.harm;
+    const machine = this.#machine(name);
+    const failsFrom = this.#storage.failsFrom(name);
+    if (machine.guest.harm !== null || failsFrom > this.#now) return machine.guest.harm;
+    return { begunAtSeconds: machine.secondsUntil(failsFrom), bytesOfOthers: 0 };
   }
 
   counters(): Readonly<Record<string, number>> {

@@ -18,6 +18,7 @@ export class HostStorage {
   readonly #firstFileSectors = new Map<string, number>();
   /** The start of each partition that is running: what an earlier one asked the disk for is nobody's any more. */
   readonly #starts = new Map<string, object>();
+  readonly #faults: Scenario["diskFaults"];
   readonly #liveDumps: { readonly partition: string; readonly at: number }[];
 
   /** Throws `scenario/streams` and `scenario/disk-space` as `HostDisk` does. */
@@ -33,6 +34,7 @@ export class HostStorage {
       this.#firstFileSectors.set(name, used);
       used += processes.reduce((sum, { reads, count }) => sum + count * (reads?.files ?? 0), 0) / SECTOR_BYTES;
     }
+    this.#faults = diskFaults;
     const [first] = this.#firstSectors.keys();
     const sectorOf = (page: number, partition: string | undefined) =>
       (this.#firstSectors.get(partition ?? first ?? "") ?? 0) + page * PAGE_SECTORS;
@@ -67,6 +69,14 @@ export class HostStorage {
   /** What the page file of a partition holds. A partition without one has none of it. */
   pageFileContent(partition: string): Uint8Array {
     return this.disk.contentOf(this.#firstSectors.get(partition) ?? 0, (this.#sizes.get(partition) ?? 0) / PAGE_SIZE);
+  }
+
+  /** Host time from which on something is wrong with what a partition has in its page file; Infinity: nothing ever is. */
+  failsFrom(partition: string): number {
+    if (!this.#sizes.has(partition)) return Number.POSITIVE_INFINITY;
+    const [first] = this.#firstSectors.keys();
+    const own = this.#faults.filter((fault) => !("page" in fault) || (fault.partition ?? first) === partition);
+    return Math.min(...own.map(({ at }) => at * TICKS_PER_SECOND));
   }
 
   /** When the next live dump is wanted; Infinity: none is. */

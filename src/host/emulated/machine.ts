@@ -61,6 +61,11 @@ export class Machine {
     return due <= this.#until ? due : Number.POSITIVE_INFINITY;
   }
 
+  /** Where the guest's clock stands at a host time, in seconds; 0: before it was started. */
+  secondsUntil(at: number): number {
+    return Math.max(0, at - this.#startedAt) / TICKS_PER_SECOND;
+  }
+
   /** Has the guest hear of something at a host time. */
   interrupt(at: number, action: () => void): void {
     this.#guest.interrupt(at - this.#startedAt, action);

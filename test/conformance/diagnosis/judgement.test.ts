@@ -41,6 +41,22 @@ describe("the judgement of a scenario's runs", () => {
     expect(judgementOf(byDriver, [outcome([found]), outcome([unsure, unsure, found])]).boots).toBe(3);
   });
 
+  it("counts no starts where no verdict came", () => {
+    const none = { culprit: null, kind: null, confidence: null, bystander: null };
+    expect(judgementOf(scenario("none"), [{ ...outcome([boot([]), boot([])]), verdict: none }]).boots).toBe(0);
+  });
+
+  it("takes whoever is named for wrong where nobody is to be", () => {
+    const named = outcome([boot([finding("identified", "innocent.sys")])]);
+    expect(judgementOf(scenario("none"), [named]).wrongIdentified).toBe(1);
+  });
+
+  it("takes what is without checks from runs of their own where the scenario has checks on from the first start", () => {
+    const run = (seconds: number, armed: Boot["armed"]) => outcome([boot([], seconds, 8, armed)]);
+    const judged = judgementOf(byDriver, [run(1, SPECIAL_POOL)], [run(4, [])]);
+    expect([judged.runs, judged.without?.seconds, judged.armed?.seconds]).toEqual([1, 4, 1]);
+  });
+
   it("counts runs in which somebody else was named, for each confidence, at whichever start", () => {
     const wrong = outcome([boot([finding("probable", "innocent.sys")]), boot([finding("identified", "innocent.sys")])]);
     const right = outcome([boot([finding("suspect", "innocent.sys"), finding("identified", "guilty.sys")])]);

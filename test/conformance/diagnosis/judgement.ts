@@ -17,7 +17,7 @@ export interface Judgement {
   readonly asExpected: number;
   /** What came instead, of the first run that did not end as expected. */
   readonly complaint: string | null;
-  /** Starts until the verdict was there, at most. */
+  /** Starts until the verdict was there, at most; 0 where none came. */
   readonly boots: number;
   /** Runs with a finding that names somebody who was not it. */
   readonly wrongIdentified: number;
@@ -38,7 +38,12 @@ export interface Detection {
   readonly bytesOfOthers: number;
 }
 
-export function judgementOf(scenario: Scenario, outcomes: readonly Outcome[]): Judgement {
+/** @param unchecked runs without the checks that the scenario has on from the first start, where it has some */
+export function judgementOf(
+  scenario: Scenario,
+  outcomes: readonly Outcome[],
+  unchecked: readonly Outcome[] = [],
+): Judgement {
   const surprises = outcomes.flatMap(({ unexpected }) => unexpected?.[0] ?? []);
   const isWrong = (verdict: Finding["verdict"]) => (finding: Finding) =>
     finding.verdict === verdict && !isRight(scenario, finding);
@@ -51,7 +56,9 @@ export function judgementOf(scenario: Scenario, outcomes: readonly Outcome[]): J
     boots: Math.max(...outcomes.map(bootsNeeded)),
     wrongIdentified: wrong("identified"),
     wrongProbable: wrong("probable"),
-    without: detection(outcomes.flatMap(({ boots }) => boots.filter(({ armed }) => armed.length === 0).slice(0, 1))),
+    without: detection(
+      [...outcomes, ...unchecked].flatMap(({ boots }) => boots.filter(({ armed }) => armed.length === 0).slice(0, 1)),
+    ),
     armed: detection(outcomes.flatMap(({ boots }) => boots.filter(({ armed }) => armed.length > 0).slice(-1))),
     isStoppedAtAccess: outcomes.every(({ boots }) => AT_ACCESS.has(boots.at(-1)?.crash?.stopCode ?? "")),
     isIdentified: outcomes.every(
@@ -62,12 +69,13 @@ export function judgementOf(scenario: Scenario, outcomes: readonly Outcome[]): J
 
 /** The scenario has planned it so, or names nobody of that kind. */
 function isRight({ expect, verdict }: Scenario, { culprit: { name, kind } }: Finding): boolean {
-  if (verdict?.culprit === name || expect.some(({ culprit }) => culprit === name)) return true;
-  return verdict !== undefined && verdict.culprit === undefined && verdict.kind === kind;
+  if ((verdict !== "none" && verdict?.culprit === name) || expect.some(({ culprit }) => culprit === name)) return true;
+  return verdict !== undefined && verdict !== "none" && verdict.culprit === undefined && verdict.kind === kind;
 }
 
 /** Starts until a finding as sure as the verdict named whom the verdict names. */
 function bootsNeeded({ boots, verdict: { culprit, confidence } }: Outcome): number {
+  if (confidence === null) return 0;
   const first = boots.findIndex(({ findings }) =>
     findings.some((finding) => finding.culprit.name === culprit && finding.verdict === confidence),
   );

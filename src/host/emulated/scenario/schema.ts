@@ -194,7 +194,13 @@ export const scenarioSchema = z.strictObject({
   }),
   duration: duration.prefault("90 s").meta({ description: "How long a boot goes on when nothing stops" }),
   expect: z.array(stop).default([]).meta({ description: "The stops that the scenario ends in, boot by boot" }),
-  verdict: verdict.optional().meta({ description: "What the diagnosis comes to, with any seed" }),
+  verdict: z
+    .union([z.literal("none"), verdict])
+    .optional()
+    .meta({
+      description:
+        "What the diagnosis comes to, with any seed. `none`: nobody is named, and nothing stops but what is expected",
+    }),
   dumpPartition: z.strictObject({ name: name.default("dump"), memory: size.prefault("16 MiB") }).prefault({}),
   partitions: z.array(partition).min(1),
 });
