@@ -17,6 +17,7 @@ export const KERNEL_CHECKS = [
   "special-pool-start",
   "locked-page-tracking",
   "pte-misuse",
+  "dma-remapping",
 ] as const;
 
 export type KernelCheck = (typeof KERNEL_CHECKS)[number];

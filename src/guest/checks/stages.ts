@@ -24,6 +24,7 @@ const COST: Readonly<Record<KernelCheck, number>> = {
   "pte-misuse": 3, // a record for each system PTE
   "locked-page-tracking": 2,
   "pool-tracking": 2,
+  "dma-remapping": 2, // two changes of the IOMMU's tables for each page of a transfer
   "pte-tracking": 1,
   "unload-checks": 0,
 };

@@ -10,6 +10,7 @@ import {
 import { type GuestPhysicalMemory, PageFault, type Partition } from "../../hypervisor/index.ts";
 import type { ArmedKernelCheck } from "../checks/armed-checks.ts";
 import { CheckRecords } from "../checks/check-records.ts";
+import { DmaRemapping } from "../checks/dma-remapping.ts";
 import { ForcedIrql } from "../checks/forced-irql.ts";
 import { LOCK_RECORD_BYTES, LockRecords } from "../checks/lock-records.ts";
 import { MappingRecords, mappingRecordBytes } from "../checks/mapping-records.ts";
@@ -103,6 +104,8 @@ export class Kernel {
   readonly locks: LockRecords | null;
   /** Null unless PTE misuse is checked for. */
   readonly mappings: MappingRecords | null;
+  /** Null unless it is armed. */
+  readonly dmaRemapping: DmaRemapping | null;
   readonly pageable: PageableMemory;
   /** Null unless it is armed. */
   readonly forcedIrql: ForcedIrql | null;
@@ -198,6 +201,7 @@ export class Kernel {
     this.mappings = isArmed("pte-misuse")
       ? new MappingRecords(allocatePages(mappingRecordBytes(this.systemPtes.total)), this.memory, this.systemPtes)
       : null;
+    this.dmaRemapping = isArmed("dma-remapping") ? new DmaRemapping(this, allocatePages) : null;
     this.modules = new ModuleList(this);
     this.devices = new DeviceStacks(this);
     this.power = new PowerRequests(this);

@@ -1,6 +1,8 @@
 import {
   checkRecords,
+  DMA_REMAPPING_EXPORT,
   debuggerData64,
+  dmaRemapping,
   FORCED_IRQL_EXPORT,
   forcedIrql,
   listEntry64,
@@ -81,7 +83,6 @@ const memory = [
   declare("MmProbeAndLockPages", { saves: ["rbx", "rsi", "rdi", "r12"], locals: 0x90 }),
   declare("MmUnlockPages", { saves: ["rbx", "rsi", "rdi"], locals: 0x50 }, call("KeBugCheckEx")),
   declare("MmAllocatePagesForMdl", { saves: ["rbx", "rsi"], locals: 0x40 }),
-  declare("MmGetPhysicalAddress", {}),
   declare(
     "MmUnmapLockedPages",
     { saves: ["rbx", "rsi"], locals: 0x30 },
@@ -196,7 +197,12 @@ const interrupts = [
   declare("KiExecuteAllDpcs", { saves: ["rbx", "rsi", "r14"], locals: 0x80 }, callPointer("DeferredRoutine")),
   declare("KiProcessExpiredTimerList", { saves: ["rbx", "rsi", "rdi"], locals: 0xc0 }, callPointer("DeferredRoutine")),
   declare("KiInterruptDispatch", { saves: ["rbp"], trap: true }, call("KiCallInterruptServiceRoutine")),
-  declare("KiCallInterruptServiceRoutine", { saves: ["rbx"], locals: 0x30 }, call("hal!HalpTimerClockInterrupt")),
+  declare(
+    "KiCallInterruptServiceRoutine",
+    { saves: ["rbx"], locals: 0x30 },
+    call("hal!HalpTimerClockInterrupt"),
+    call("hal!IvtHandleInterrupt"),
+  ),
   declare("KeClockInterruptNotify", { saves: ["rbx", "rdi"], locals: 0x60 }, call("KeAccumulateTicks")),
   declare(
     "KeAccumulateTicks",
@@ -321,6 +327,7 @@ const data = [
   variable(records, checkRecords.size),
   variable(POOL_TRACKING_EXPORT, poolTracking.size),
   variable(FORCED_IRQL_EXPORT, forcedIrql.size),
+  variable(DMA_REMAPPING_EXPORT, dmaRemapping.size),
   variable("ExWorkerQueue", listEntry64.size),
   variable("KiTimerListHead", listEntry64.size),
   variable("KiDpcListHead", listEntry64.size),
@@ -335,6 +342,7 @@ export const ntoskrnl: ImageDeclaration = {
     records,
     POOL_TRACKING_EXPORT,
     FORCED_IRQL_EXPORT,
+    DMA_REMAPPING_EXPORT,
     "PsInitialSystemProcess",
     "KeNumberProcessors",
     "NtBuildLab",
@@ -350,6 +358,9 @@ export const hal: ImageDeclaration = {
     declare("HalpMceHandler", { saves: ["rbx", "rsi"], locals: 0x60 }, call("HalpMcaReportError")),
     declare("HalpMcaReportError", { saves: ["rbx", "rdi"], locals: 0x100 }, call("nt!WheaReportHwError")),
     declare("HalBugCheckSystem", { saves: ["rbx"], locals: 0x20 }, call("nt!KeBugCheckEx")),
+    declare("HalGetScatterGatherList", { saves: ["rbx", "rbp", "rsi", "rdi"], locals: 0x60 }),
+    declare("HalPutScatterGatherList", { saves: ["rbx", "rsi"], locals: 0x40 }),
+    declare("IvtHandleInterrupt", { saves: ["rbx", "rsi", "rdi"], locals: 0x70 }, call("nt!KeBugCheckEx")),
     declare("HalpTimerClockInterrupt", { saves: ["rbx"], locals: 0x20 }, call("nt!KeClockInterruptNotify")),
   ],
 };

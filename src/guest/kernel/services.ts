@@ -16,6 +16,7 @@ import type { Thread } from "../threads/thread.ts";
 import { TICKS_PER_SECOND } from "../threads/virtual-clock.ts";
 import type { Routine } from "../threads/wait.ts";
 import { DeferredServices } from "./deferred-services.ts";
+import { DmaServices } from "./dma-services.ts";
 import type { Kernel } from "./kernel.ts";
 import { LockedPages } from "./locked-pages.ts";
 import { framesOfMdl, memoryDescriptorList } from "./memory-descriptor-list.ts";
@@ -51,6 +52,8 @@ export class Services {
   readonly harm: Harm;
   /** Of pages that are to stay where they are. */
   readonly locks: LockedPages;
+  /** Of devices that write to memory by themselves. */
+  readonly dma: DmaServices;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
@@ -59,6 +62,7 @@ export class Services {
     this.harm = kernel.harm;
     this.power = new PowerServices(kernel, this);
     this.locks = new LockedPages(kernel);
+    this.dma = new DmaServices(kernel);
   }
 
   ioCreateDevice(thread: Thread, driverObject: bigint): bigint {
@@ -334,26 +338,6 @@ export class Services {
     });
     if (!isWhole) fastFail(this.#kernel, thread, FAST_FAIL.corruptListEntry, thread.siteAddress(sites.giveUp));
     memory.removeEntry(entry);
-  }
-
-  /** Tells a device where its buffer lies: guest physical addresses of a buffer's pages. */
-  mmGetPhysicalAddress(thread: Thread, buffer: bigint): number {
-    return thread.call(this.#nt("MmGetPhysicalAddress"), [buffer], () => this.#kernel.tables.translate(buffer)!);
-  }
-
-  /** A device writes to memory by itself after so many seconds, past the processors and their page tables. `isWrong`: the memory is not its driver's any more. */
-  deviceWrites(
-    seconds: number,
-    write: { readonly gpa: number; readonly bytes: number; readonly value: number; readonly isWrong: boolean },
-  ): void {
-    const { clock, physical, frames } = this.#kernel;
-    const { gpa, bytes, value, isWrong } = write;
-    clock.after(seconds * TICKS_PER_SECOND, () => {
-      physical.fill(gpa, bytes, value);
-      if (!isWrong || frames.isFree(Math.floor(gpa / PAGE_SIZE))) return;
-      this.harm.begins();
-      this.harm.wrote(BigInt(gpa), bytes);
-    });
   }
 
   /** @param rcx what the instruction finds in that register */
