@@ -13,6 +13,7 @@ import {
 import { CONTEXT_FRAME_BYTES, RECORD_FRAME_BYTES } from "../faults/unhandled-exception.ts";
 import { call, callPointer, declare, load, store } from "../image/function.ts";
 import type { ImageDeclaration } from "../image/image-declaration.ts";
+import { LATEST_BLOCKS_BYTES } from "../memory/latest-blocks.ts";
 import { POOL_DESCRIPTOR_BYTES } from "../memory/pool.ts";
 import { specialPoolQueue } from "../memory/special-pool.ts";
 
@@ -55,6 +56,7 @@ const memory = [
     "ExAllocatePoolWithTag",
     { saves: ["rbx", "rsi", "rdi"], locals: 0x20 },
     call("MiAllocatePoolPages"),
+    call("MmAllocateSpecialPool"),
     load("ReadLink"),
     call("KeBugCheckEx"),
   ),
@@ -68,6 +70,7 @@ const memory = [
     call("KeBugCheckEx"),
   ),
   declare("memmove", {}, load("ReadSource")),
+  declare("MmAllocateSpecialPool", { saves: ["rbx", "rsi"], locals: 0x40 }, call("KeBugCheckEx")),
   declare("MmFreeSpecialPool", { saves: ["rbx", "rsi", "rdi"], locals: 0x40 }, call("KeBugCheckEx")),
   declare("MiAllocatePoolPages", { saves: ["rbx", "rsi"], locals: 0x40 }),
   declare("MiFreePoolPages", { saves: ["rbx"], locals: 0x40 }),
@@ -318,6 +321,7 @@ const data = [
   variable("MiNonPagedPool", POOL_DESCRIPTOR_BYTES),
   variable("MiPagedPool", POOL_DESCRIPTOR_BYTES),
   variable("MiSpecialPool", specialPoolQueue.size),
+  variable("MiSpecialPoolLatest", LATEST_BLOCKS_BYTES),
   variable("MmHighestUserAddress"),
   variable("MmSystemRangeStart"),
   variable("MmUserProbeAddress"),
