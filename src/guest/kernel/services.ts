@@ -1,5 +1,6 @@
 import { PAGE_SIZE } from "../../binary/index.ts";
 import { GeneralProtectionFault, PageFault } from "../../hypervisor/index.ts";
+import { type BiggestUser, EXCESSIVE_SHARE } from "../checks/check-records.ts";
 import type { Unmapping } from "../checks/mapping-records.ts";
 import { bugCheck } from "../faults/bug-check.ts";
 import { doubleFault } from "../faults/double-fault.ts";
@@ -22,9 +23,6 @@ import { LockedPages } from "./locked-pages.ts";
 import { framesOfMdl, memoryDescriptorList } from "./memory-descriptor-list.ts";
 import { PoolServices } from "./pool-services.ts";
 import { PowerServices } from "./power-services.ts";
-
-/** A driver that holds one in so many system PTEs or more is called excessive; where all hold less, there are too few for all. */
-const EXCESSIVE_SHARE = 4;
 
 const SYSTEM_PTE_MISUSE = 0xda;
 
@@ -378,7 +376,9 @@ export class Services {
       checks.reserved(index, pages, caller, images.imageAt(caller)?.base ?? 0n);
       return index;
     });
-    return first < 0 ? this.#noPtes(thread, pages) : first;
+    if (first < 0) return this.#noPtes(thread, pages);
+    const growing = checks.tracksPtes ? checks.growingUser() : null;
+    return growing === null ? first : this.#excessivePtes(thread, pages, growing);
   }
 
   /** What an MDL has unmapped at an address: as many pages as its buffer spans now, whatever it spanned when they were mapped. */
@@ -416,14 +416,20 @@ export class Services {
 
   /** Bug check 0x3F names nobody; where the records of PTE tracking show one driver with much of it all, 0xD8 names that driver. */
   #noPtes(thread: Thread, pages: number): never {
-    const { systemPtes, checks, modules } = this.#kernel;
+    const { systemPtes, checks } = this.#kernel;
+    const biggest = checks.biggestUser();
+    if (biggest !== null && biggest.heldPtes * EXCESSIVE_SHARE >= systemPtes.total)
+      return this.#excessivePtes(thread, pages, biggest);
     const [free, total] = [BigInt(systemPtes.free), BigInt(systemPtes.total)];
     thread.enter(this.#nt("MiIssueNoPtesBugcheck"), [BigInt(pages)]);
-    const biggest = checks.biggestUser();
-    const isExcessive = biggest !== null && biggest.heldPtes * EXCESSIVE_SHARE >= systemPtes.total;
-    if (!isExcessive) return bugCheck(this.#kernel, thread, 0x3f, [0n, BigInt(pages), free, total]);
-    const name = modules.nameOf(biggest.moduleBase);
-    return bugCheck(this.#kernel, thread, 0xd8, [name, BigInt(biggest.heldPtes), free, total]);
+    return bugCheck(this.#kernel, thread, 0x3f, [0n, BigInt(pages), free, total]);
+  }
+
+  #excessivePtes(thread: Thread, pages: number, { moduleBase, heldPtes }: BiggestUser): never {
+    const { systemPtes, modules } = this.#kernel;
+    const [free, total] = [BigInt(systemPtes.free), BigInt(systemPtes.total)];
+    thread.enter(this.#nt("MiIssueNoPtesBugcheck"), [BigInt(pages)]);
+    return bugCheck(this.#kernel, thread, 0xd8, [modules.nameOf(moduleBase), BigInt(heldPtes), free, total]);
   }
 
   #nt(name: string): KernelFunction {
