@@ -35,8 +35,9 @@ export function watchingPools<T>(kernel: Kernel, thread: Thread, block: bigint, 
   }
 }
 
-/** Pool tracking found at a free that something has written behind the block. */
+/** Pool tracking found at a free that something has written behind the block. Who is next to be suspected is whoever has blocks with its tag. */
 function trailerStop(kernel: Kernel, thread: Thread, block: bigint, { kind, details }: TrailerDamage): never {
+  kernel.damagedTag = kernel.poolTracking!.find(block)!.poolTag;
   thread.enter(kernel.images.find("nt!VfFreePoolNotification"), [block]);
   thread.enter(kernel.images.find("nt!VerifierBugCheckIfAppropriate"));
   const parameters = [BigInt(TRAILER_VIOLATION[kind]), block, ...details] as const;
