@@ -18,6 +18,7 @@ export const KERNEL_CHECKS = [
   "locked-page-tracking",
   "pte-misuse",
   "dma-remapping",
+  "protect-freed-pool",
 ] as const;
 
 export type KernelCheck = (typeof KERNEL_CHECKS)[number];
