@@ -63,6 +63,9 @@ export const stopCodeFact = z.strictObject({
   ),
 });
 
+/** A driver by its DRIVER_OBJECT's name, and the image that it runs. */
+export const driverFact = z.strictObject({ name: maybe(z.string()), module: maybe(z.string()) });
+
 /** A request to a device (IRP) that a stop code says a driver has kept for too long. */
 export const requestFact = z.strictObject({
   address: hexText,
@@ -72,7 +75,7 @@ export const requestFact = z.strictObject({
   state: maybe(z.string()),
   /** Address of the device object whose driver has it. */
   device: maybe(hexText),
-  driver: maybe(z.strictObject({ name: maybe(z.string()), module: maybe(z.string()) })),
+  driver: maybe(driverFact),
   /** Drivers that had it before and handed it down, the highest first. */
   passedBy: z.array(z.string()),
 });
@@ -271,6 +274,8 @@ export const facts = z.strictObject({
       panicked: maybe(z.boolean()),
       stopCode: maybe(stopCodeFact),
       request: maybe(requestFact),
+      /** Of stop code 0xE6 with 0x26: the device that the IOMMU stopped, whose it is, and the physical address that it wanted. */
+      device: maybe(z.strictObject({ address: hexText, driver: maybe(driverFact), wanted: hexText })),
       flippedBit: maybe(flippedBitFact),
       exception: maybe(
         z.strictObject({ code: hexText, name: maybe(z.string()), address: maybe(hexText), text: maybe(z.string()) }),
@@ -358,6 +363,8 @@ export const facts = z.strictObject({
       lockedPages: maybe(lockedPagesFact),
       /** Of stop code 0xDA. */
       mapping: maybe(mappingFact),
+      /** Of stop code 0xE6 with 0x26: who had mapped the page for the device's DMA, and who had unmapped it. */
+      dma: maybe(z.strictObject({ mappedBy: recordedCaller, unmappedBy: recordedCaller })),
     }),
   ),
   /** Of a dump of a whole machine whose hypervisor failed. */
@@ -367,6 +374,7 @@ export const facts = z.strictObject({
 
 export type Facts = z.infer<typeof facts>;
 export type Frame = z.infer<typeof frame>;
+export type DriverFact = z.infer<typeof driverFact>;
 export type ModuleFact = z.infer<typeof moduleFact>;
 export type ProcessFact = z.infer<typeof processFact>;
 export type LogRecord = z.infer<typeof logRecord>;

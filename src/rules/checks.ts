@@ -93,6 +93,14 @@ export const checks: Readonly<Record<string, Check>> = {
     how: registryDword("ProtectNonPagedPool", 1),
     source: "bug check 0xD0 reference",
   },
+  "dma-remapping": {
+    summary:
+      "lets a device write only to memory that its driver has mapped for DMA at that moment: any other write ends in 0xE6",
+    appliedBy: "guest",
+    how: (driver) =>
+      `switch the IOMMU (VT-d or AMD-Vi) and Kernel DMA Protection on in the firmware, and ${verifier("/flags 0x80")(driver)}`,
+    source: "Kernel DMA Protection; Driver Verifier options, bit 7; bug check 0xE6 reference",
+  },
   "unload-checks": {
     summary: "looks for timers, work items, lookaside lists and resources that a driver leaves in memory it gives back",
     appliedBy: "guest",

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { checkEntry, checkRecords } from "../../src/dumpfile/index.ts";
 import { readDiagnosis } from "../../src/guest/index.ts";
 import { EmulatedHost } from "../../src/host/index.ts";
-import { crashed, LEAK, labScenario, untilItStops, type View, viewOf } from "./lab.ts";
+import { crashed, LEAK, labScenario, stopUnder, untilItStops, type View, viewOf } from "./lab.ts";
 import { exportsOf } from "./unwind-twin.ts";
 
 const PTE_TRACKING = [{ check: "pte-tracking", target: null }];
@@ -127,6 +127,28 @@ describe("self-diagnosis", () => {
     expect(text.slice(0, text.indexOf("\0"))).toBe("leakdrv.sys");
     expect(used).toBe(recordsOf(view).entries.find(({ heldPtes }) => heldPtes > 0n)!.heldPtes);
     expect(used + free).toBe(total);
+  });
+
+  it("6.6/18: who goes on taking PTEs is stopped when three quarters are in use, and not when all are", async () => {
+    const slow = LEAK.replace("rate: 1000 per second", "rate: 40 per second");
+    const without = await crashed(slow, { duration: "60 s" });
+    const { event } = await stopUnder(PTE_TRACKING, slow, { duration: "60 s" });
+    const [, used, free, total] = event.parameters;
+    expect(free * 4n).toBeLessThanOrEqual(total);
+    expect((free + 1n) * 4n).toBeGreaterThan(total);
+    expect(used * 4n).toBeGreaterThanOrEqual(total * 3n);
+    expect(without.event.stopCode).toBe(0x3f);
+    expect(event.atSeconds).toBeLessThan(without.event.atSeconds * 0.9);
+  });
+
+  it("a driver that has taken a large share and keeps it is not stopped, nor the one that takes and gives back", async () => {
+    const steady = `drivers:
+  - { name: lanring.sys, behaviour: receive-ring, options: { rate: 1000 per second, buffers: 120, pages: 4 } }
+  - { name: wlanring.sys, behaviour: receive-ring, options: { rate: 1000 per second, buffers: 80, pages: 4 } }
+  - { name: netpump.sys, behaviour: map-and-unmap, options: { rate: 200 per second, pages: 8 } }`;
+    const host = new EmulatedHost(labScenario(steady, { duration: "10 s" }));
+    await host.restart("subject", { arm: PTE_TRACKING });
+    expect(await untilItStops(host)).toMatchObject({ kind: "finished" });
   });
 
   it("6.6/17: a different stop while a check is armed is recorded as itself, and counted beside the first", async () => {

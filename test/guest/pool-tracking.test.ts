@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { Random } from "../../src/binary/index.ts";
 import { POOL_TRACKING_EXPORT, poolEntry, poolTracking, unloadedDriver } from "../../src/dumpfile/index.ts";
+import { readDiagnosis } from "../../src/guest/index.ts";
 import { Kernel } from "../../src/guest/kernel/kernel.ts";
 import { poolTag } from "../../src/guest/memory/pool.ts";
 import { TrailerDamage } from "../../src/guest/memory/pool-tracking.ts";
@@ -89,8 +90,9 @@ describe("drivers that are unloaded", () => {
 
 describe("blocks that are tracked", () => {
   it.each([1, 8])("6.6/15: a write of %d bytes past the end of a block is found when it is freed", async (bytes) => {
-    const { event, view } = await stopUnder(FOR_ALL, overrun(bytes));
+    const { host, event, view } = await stopUnder(FOR_ALL, overrun(bytes));
     expect(event.stopCode).toBe(0xc4);
+    expect(readDiagnosis(host.nonVolatile("subject")).state.stop!.tag).toBe(poolTag("Rcrd"));
     const [kind, block] = event.parameters;
     expect([0x51n, 0x52n, 0x54n]).toContain(kind);
     expect([...view.memory.read(block + 207n, bytes + 1)]).toEqual(Array(bytes + 1).fill(0xd0));

@@ -190,13 +190,23 @@ describe("special pool, armed", () => {
     expect(header).toMatchObject({ bytes: 208, poolTag: poolTag("Rcrd") });
   });
 
-  it("6.6/11: a driver that writes one byte before its block stops with 0xC1 and 0x23, at the free", async () => {
+  it("6.6/11: a driver that writes one byte before its block stops with 0xC1 and 0x23, at its next call", async () => {
     const { event, view } = await armedStop(underrun(1), FOR_ALL);
     expect(event.stopCode).toBe(0xc1);
     const [block, damage, , kind] = event.parameters;
     expect(kind).toBe(0x23n);
     expect(damage).toBe(block - 1n);
     expect(view.memory.read(damage, 1)[0]).toBe(0xd0);
+  });
+
+  it("6.6/18: a write before a block is met at the next block, also where its driver frees none", async () => {
+    const keeps = `drivers:
+  - { name: wrapper.sys, behaviour: pool-underrun, options: { at: 1 s, rate: 100 per second, outstanding: 1000 } }${churn()}`;
+    const { host, event, view } = await armedStop(keeps, FOR_ALL);
+    expect(event).toMatchObject({ stopCode: 0xc1, parameters: [expect.any(BigInt), expect.any(BigInt), 0n, 0x23n] });
+    expect(event.atSeconds - host.harm("subject")!.begunAtSeconds).toBeLessThan(2 / 100);
+    const header = specialPoolHeader.read(view.memory.read(event.parameters[0] & ~0xfffn, specialPoolHeader.size));
+    expect(header.poolTag).toBe(poolTag("Rcrd"));
   });
 
   it.each([

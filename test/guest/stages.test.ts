@@ -15,6 +15,7 @@ const PROCEDURES: readonly Procedure[] = [
   { stopCode: 0xd6, after: 0x19, arm: [] },
   { stopCode: 0x3f, after: null, arm: [{ check: "pte-tracking", target: null }] },
   { stopCode: 0xd8, after: 0x3f, arm: [] },
+  { stopCode: 0xc4, after: 0xce, arm: [] },
 ];
 const DRIVERS = ["d.sys", "a.sys", "c.sys", "b.sys"];
 const TAG = 0x64726352; // "Rcrd"
@@ -72,6 +73,28 @@ describe("stages of self-diagnosis", () => {
     expect(session({ stop: 0xd1, tag: TAG }).armed).toEqual(["special-pool third-party", "special-pool tag:Rcrd"]);
     expect(session({ stop: 0xd1, tag: TAG }).armed).toEqual(["special-pool"]);
     expect(session().armed).toEqual(["special-pool"]);
+  });
+
+  it("6.6/15: pool tracking finds writes past blocks: special pool is for the suspect, then third parties, their tag too, then all", () => {
+    const { session } = machine();
+    const writtenBehind = { stop: 0xc4, tag: TAG, ask: "scan.sys" };
+    const armed = Array.from({ length: 6 }, () => session(writtenBehind).armed);
+    expect(armed).toEqual([
+      [],
+      ["special-pool scan.sys"],
+      ["special-pool third-party"],
+      ["special-pool third-party", "special-pool tag:Rcrd"],
+      ["special-pool"],
+      ["special-pool"],
+    ]);
+  });
+
+  it("6.6/15: special pool that then stops the write ends the escalation", () => {
+    const { session } = machine();
+    session({ stop: 0xc4, tag: TAG, ask: "scan.sys" });
+    expect(session({ stop: 0xd6 }).armed).toEqual(["special-pool scan.sys"]);
+    expect(session({ stop: 0xc4, tag: TAG }).state.found).toBe(0xd6);
+    expect(session().armed).toEqual(["special-pool scan.sys"]);
   });
 
   it("whom all third parties cover already is not armed a second time", () => {

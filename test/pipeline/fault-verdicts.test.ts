@@ -116,15 +116,33 @@ describe("memory that fails", () => {
 });
 
 describe("a device that writes to memory which its driver has freed", () => {
-  it("6.6/26: who meets the damage is a bystander, with special pool on too, and no driver is accused", () => {
+  it("6.6/26: who meets the damage is a bystander, and with DMA remapping on, the device's driver is named, and nobody else", () => {
     for (const report of runs("dma-after-free")) {
-      const [without, armed] = report.boots;
+      const [without, special, remapped] = report.boots;
       expect(without!.findings[0]).toMatchObject({ verdict: "suspect", culprit: { kind: "unknown" } });
-      expect(armed!.findings[0]).toMatchObject({ rule: "special-block-damaged-apart", verdict: "suspect" });
-      expect(armed!.harm!.bytesOfOthers).toBeGreaterThan(0);
-      expect(culpritsOf(report).some(({ kind }) => kind === "driver")).toBe(false);
-      expect(report.verdict).toMatchObject({ kind: "hardware", bystander: "spooler.sys" });
+      expect(special!.findings[0]).toMatchObject({ rule: "special-block-damaged-apart", verdict: "suspect" });
+      expect(remapped!.armed.map(({ check }) => check)).toEqual(["special-pool", "dma-remapping"]);
+      expect(remapped!.findings).toMatchObject([
+        {
+          rule: "device-wrote-after-unmapping",
+          evidence: [
+            {},
+            { text: expect.stringContaining("StartTransfer") },
+            { text: expect.stringContaining("EndTransfer") },
+          ],
+        },
+      ]);
+      expect(culpritsOf(report).filter(({ kind }) => kind === "driver")).toEqual([
+        { kind: "driver", name: "scancard.sys" },
+      ]);
     }
+  });
+
+  it("6.6/18, 6.6/19: is stopped sooner with DMA remapping on than without checks, and before it has damaged others", () => {
+    const reports = runs("dma-after-free");
+    expect(mean(bootsOf(reports, 3).map(secondsOf))).toBeLessThan(mean(bootsOf(reports, 1).map(secondsOf)));
+    for (const { harm } of bootsOf(reports, 1)) expect(harm!.bytesOfOthers).toBeGreaterThan(0);
+    for (const { harm } of bootsOf(reports, 3)) expect(harm!.bytesOfOthers).toBe(0);
   });
 });
 

@@ -1,21 +1,12 @@
 import { hex } from "../../binary/index.ts";
-import {
-  deviceObject,
-  driverObject,
-  IO_TYPE,
-  ioStackLocation,
-  irp,
-  POWER_FUNCTION,
-  POWER_REQUESTS,
-} from "../../dumpfile/index.ts";
+import { IO_TYPE, ioStackLocation, irp, POWER_FUNCTION, POWER_REQUESTS } from "../../dumpfile/index.ts";
 import type { Facts } from "../facts.ts";
+import { driverOf, readObject } from "./io-objects.ts";
 import type { Kernel } from "./kernel.ts";
-import { isKernelAddress, type KernelMemory } from "./kernel-memory.ts";
 import type { Modules } from "./modules.ts";
 import { baseStopCode } from "./stop-codes.ts";
 
 type RequestFact = NonNullable<NonNullable<Facts["crash"]>["request"]>;
-type DriverFact = NonNullable<RequestFact["driver"]>;
 
 const DRIVER_POWER_STATE_FAILURE = 0x9f;
 const BLOCKED_REQUEST = 3n;
@@ -30,13 +21,13 @@ export function blockedRequest(kernel: Kernel, modules: Modules): RequestFact | 
   const { stopCode, memory, arch } = kernel;
   if (stopCode === null || baseStopCode(stopCode.code) !== DRIVER_POWER_STATE_FAILURE || arch === "x86") return null;
   const [violation, , , address] = stopCode.parameters;
-  const request = violation === BLOCKED_REQUEST ? read(memory, irp, address, IO_TYPE.irp) : null;
+  const request = violation === BLOCKED_REQUEST ? readObject(memory, irp, address, IO_TYPE.irp) : null;
   if (request === null) return null;
   const { stackCount, currentLocation } = request;
   // Whoever completes a request makes its location one that no device has.
   if (currentLocation < 1 || currentLocation > stackCount) return null;
   const locationAt = (number: number) =>
-    read(memory, ioStackLocation, address + BigInt(irp.size + (number - 1) * ioStackLocation.size));
+    readObject(memory, ioStackLocation, address + BigInt(irp.size + (number - 1) * ioStackLocation.size));
   const current = locationAt(currentLocation);
   if (current?.majorFunction !== POWER_FUNCTION) return null;
   const above = Array.from({ length: stackCount - currentLocation }, (_, index) => locationAt(stackCount - index));
@@ -54,27 +45,4 @@ export function blockedRequest(kernel: Kernel, modules: Modules): RequestFact | 
       return driver?.module ?? driver?.name ?? [];
     }),
   };
-}
-
-/** The driver of a device; null where either does not look like one. */
-function driverOf(memory: KernelMemory, modules: Modules, device: bigint): DriverFact | null {
-  const object = read(memory, deviceObject, device, IO_TYPE.device)?.driverObject;
-  const driver = object === undefined ? null : read(memory, driverObject, object, IO_TYPE.driver);
-  if (driver === null) return null;
-  return {
-    name: memory.unicodeString(object! + BigInt(driverObject.fields.driverName.offset)),
-    module: modules.at(driver.driverStart)?.name ?? null,
-  };
-}
-
-/** A structure at an address; null where it cannot be read, or says that it is of another type. */
-function read<Values>(
-  memory: KernelMemory,
-  table: { readonly size: number; read(bytes: Uint8Array): Values },
-  address: bigint,
-  type?: number,
-): Values | null {
-  const bytes = isKernelAddress(address) ? memory.read(address, table.size) : null;
-  if (bytes === null || (type !== undefined && bytes[0]! + bytes[1]! * 0x100 !== type)) return null;
-  return table.read(bytes);
 }

@@ -16,6 +16,7 @@ import { kernelExport } from "./kernel-exports.ts";
 import type { Modules } from "./modules.ts";
 import { lockFact, mappingFact } from "./pointed-records.ts";
 import { poolTrackingFact } from "./pool-tracking.ts";
+import { dmaFact } from "./stopped-device.ts";
 
 const MOST_ENTRIES = 65_536;
 const bitOf = (check: KernelCheck) => 1 << KERNEL_CHECKS.indexOf(check);
@@ -50,6 +51,7 @@ export function checkFacts(kernel: Kernel, modules: Modules): Facts["checks"] | 
     poolTracking: poolTrackingFact(kernel, modules),
     lockedPages: lockFact(kernel, modules, armed),
     mapping: mappingFact(kernel, modules, armed),
+    dma: dmaFact(kernel, modules, armed),
   };
 }
 

@@ -54,7 +54,8 @@ export function mappingFact(kernel: Kernel, modules: Modules, armed: readonly Ke
   };
 }
 
-function callerFact(address: bigint, modules: Modules) {
+/** Where code lies that a check has recorded as a caller. */
+export function callerFact(address: bigint, modules: Modules) {
   const { module, moduleOffset, function: name } = placeOf(address, modules);
   return { address: hex(address), module, moduleOffset, function: name };
 }

@@ -1,6 +1,6 @@
 import { hex, type Registers, StopcodeError } from "../../binary/index.ts";
 import type { Dump } from "../../dumpfile/index.ts";
-import type { Facts, Frame } from "../facts.ts";
+import type { DriverFact, Facts, Frame } from "../facts.ts";
 import { blockedRequest } from "./blocked-request.ts";
 import { exceptionStatus, failedInstruction, irqlOf, namedDriver, stopCodeFact } from "./bug-check.ts";
 import { checkFacts } from "./check-records.ts";
@@ -18,6 +18,7 @@ import { fileTimeText, releaseName, spanSeconds } from "./release.ts";
 import { type StackFrame, walkStack } from "./stack.ts";
 import { statusName } from "./status-codes.ts";
 import { baseStopCode, isLiveCode, stopCodeName } from "./stop-codes.ts";
+import { stoppedDevice } from "./stopped-device.ts";
 
 type Crash = NonNullable<Facts["crash"]>;
 
@@ -112,12 +113,14 @@ function crashFact(
   const thread = processor?.thread ?? null;
   const process = processAt(kernel, processOfThread(kernel, thread));
   const request = blockedRequest(kernel, modules);
+  const device = stoppedDevice(kernel, modules);
   return {
     title: panicked ? (stopCodeName(stopCode.code) ?? `stop code ${hex(stopCode.code)}`) : null,
     alternativeTitles: panicked ? otherTitles(stopCode.code) : [],
     panicked,
     stopCode: stopCode && stopCodeFact(kernel, modules, stopCode),
     request,
+    device,
     flippedBit: stopCode && flippedBit(kernel, stopCode, failed),
     exception: exceptionFact(kernel, modules, record),
     processor: processor?.index ?? null,
@@ -126,7 +129,10 @@ function crashFact(
     irql: stopCode && irqlOf(stopCode),
     address: address === null ? null : hex(address),
     function: address === null ? null : placeOf(address, modules).function,
-    module: culpritModule(kernel, modules, unloaded, address, record) ?? requestModule(request),
+    module:
+      culpritModule(kernel, modules, unloaded, address, record) ??
+      driverModule(request?.driver, "blocked request") ??
+      driverModule(device?.driver, "stopped device"),
     stack: start ? stackFact(kernel, modules, start, thread, record) : [],
     registers: start && registerFact(start),
   };
@@ -175,10 +181,10 @@ function culpritModule(
   return named && { name: named.name, offset: null, via: `stop code parameter ${named.parameter}` };
 }
 
-/** The module of the driver that has a blocked request. */
-function requestModule(request: Crash["request"]): Crash["module"] {
-  const name = request?.driver?.module;
-  return name ? { name, offset: null, via: "blocked request" } : null;
+/** The module of the driver that has a blocked request, or whose device was stopped. */
+function driverModule(driver: DriverFact | null | undefined, via: string): Crash["module"] {
+  const name = driver?.module;
+  return name ? { name, offset: null, via } : null;
 }
 
 function stackFact(

@@ -5,7 +5,7 @@ export const CHECK_RECORDS_EXPORT = "LabCheckRecords";
 
 /** "CHKR", first letter in the lowest byte. */
 export const CHECK_RECORDS_SIGNATURE = 0x524b4843;
-export const CHECK_RECORDS_VERSION = 2;
+export const CHECK_RECORDS_VERSION = 3;
 
 /** Checks that a guest kernel can be started with, in the order of their bits in `armedMask`. */
 export const KERNEL_CHECKS = [
@@ -17,6 +17,8 @@ export const KERNEL_CHECKS = [
   "special-pool-start",
   "locked-page-tracking",
   "pte-misuse",
+  "dma-remapping",
+  "protect-freed-pool",
 ] as const;
 
 export type KernelCheck = (typeof KERNEL_CHECKS)[number];
@@ -26,9 +28,9 @@ export type KernelCheck = (typeof KERNEL_CHECKS)[number];
  * counts of PTEs as long as no check is armed.
  */
 // biome-ignore format: a table
-export const checkRecords = layout("LAB_CHECK_RECORDS", 0x48, {
+export const checkRecords = layout("LAB_CHECK_RECORDS", 0x58, {
   signature:      u32(0x00, "CHKR"),
-  version:        u32(0x04, "2"),
+  version:        u32(0x04, "3"),
   armedMask:      u32(0x08, "bit n: KERNEL_CHECKS[n]"),
   entryCount:     u32(0x0c, "entries in use"),
   totalPtes:      u64(0x10, "system PTEs there are"),
@@ -36,18 +38,22 @@ export const checkRecords = layout("LAB_CHECK_RECORDS", 0x48, {
   largestFreeRun: u64(0x20, "PTEs; kept up to date at a failed reservation and at a bug check"),
   entries:        address(0x28, "array of LAB_CHECK_ENTRY, 0 when nothing is tracked"),
   entryCapacity:  u32(0x30),
+  usedAtHalf:     u32(0x34, "PTEs in use when half of them came to be; 0: fewer are"),
   specialEligible: u64(0x38, "allocations that were to come from special pool"),
   specialGiven:   u64(0x40, "of these, given a page of their own"),
+  halfUsedAt:     u64(0x48, "100 ns since the start, when half of the PTEs came to be in use"),
+  wasJudged:      u32(0x50, "1: since then three quarters have come to be, and it was asked who took them"),
 });
 
 /** One caller of the system PTE allocator, as PTE tracking counts it. */
 // biome-ignore format: a table
-export const checkEntry = layout("LAB_CHECK_ENTRY", 0x20, {
+export const checkEntry = layout("LAB_CHECK_ENTRY", 0x28, {
   caller:        address(0x00, "return address in the driver"),
   moduleBase:    address(0x08, "base of the image that `caller` lies in"),
   calls:         u32(0x10, "reservations made from here"),
   releasedCalls: u32(0x14, "of these, given back"),
   heldPtes:      u64(0x18),
+  heldAtHalf:    u64(0x20, "of these, held when half of all PTEs came to be in use"),
 });
 
 /** "LOCK" and "MAPS", first letter in the lowest byte: records that a stop code's parameter points at. */

@@ -4,6 +4,7 @@ export * from "./check-records.ts";
 export * from "./context.ts";
 export { contextRegisters } from "./context-registers.ts";
 export * from "./debugger-data.ts";
+export * from "./dma-remapping.ts";
 export * from "./dump-header.ts";
 export * from "./exception-record.ts";
 export * from "./forced-irql.ts";

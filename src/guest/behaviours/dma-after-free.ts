@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { PAGE_SIZE } from "../../binary/index.ts";
-import { call, declare } from "../image/function.ts";
+import { call, callPointer, declare } from "../image/function.ts";
 import { duration, rate } from "../quantities.ts";
 import { behaviour } from "./behaviour.ts";
 import { RECORD_BYTE } from "./pool-buffer.ts";
@@ -30,9 +30,14 @@ export const dmaAfterFree = behaviour({
         "StartTransfer",
         { saves: ["rbx", "rdi"], locals: 0x28 },
         call("nt!ExAllocatePoolWithTag"),
-        call("nt!MmGetPhysicalAddress"),
+        callPointer("GetScatterGatherList"),
       ),
-      declare("EndTransfer", { saves: ["rbx"], locals: 0x10 }, call("nt!ExFreePoolWithTag")),
+      declare(
+        "EndTransfer",
+        { saves: ["rbx"], locals: 0x10 },
+        callPointer("PutScatterGatherList"),
+        call("nt!ExFreePoolWithTag"),
+      ),
       declare(
         "WorkerRoutine",
         { saves: ["rbx", "rsi", "rdi"], locals: 0x40 },
@@ -43,22 +48,23 @@ export const dmaAfterFree = behaviour({
     ],
     worker: {
       function: "WorkerRoutine",
-      *routine({ services, random, function: own }, thread) {
+      *routine({ name, services, random, function: own }, thread) {
         for (let seconds = 0; ; ) {
           const pause = random.between(0.5, 1.5) / rate;
           yield* services.keDelayExecutionThread(thread, pause);
           const isLate = seconds >= at;
-          const buffer = thread.call(own("StartTransfer"), [], () => {
+          const { buffer, transfer } = thread.call(own("StartTransfer"), [], () => {
             const address = services.exAllocatePoolWithTag(thread, "nonpaged", pages * PAGE_SIZE, "Dbuf");
-            for (let page = 0; page < pages; page++) {
-              const gpa = services.mmGetPhysicalAddress(thread, address + BigInt(page * PAGE_SIZE));
-              const seconds = isLate ? late + TRANSFER_SECONDS : TRANSFER_SECONDS / 2;
-              services.deviceWrites(seconds, { gpa, bytes, value: RECORD_BYTE, isWrong: isLate });
-            }
-            return address;
+            const list = services.dma.getScatterGatherList(thread, name, address, pages * PAGE_SIZE);
+            const seconds = isLate ? late + TRANSFER_SECONDS : TRANSFER_SECONDS / 2;
+            services.dma.deviceWrites(seconds, list, { bytes, value: RECORD_BYTE, isWrong: isLate });
+            return { buffer: address, transfer: list };
           });
           yield* services.keDelayExecutionThread(thread, TRANSFER_SECONDS);
-          thread.call(own("EndTransfer"), [buffer], () => services.exFreePoolWithTag(thread, buffer));
+          thread.call(own("EndTransfer"), [buffer], () => {
+            services.dma.putScatterGatherList(thread, transfer);
+            services.exFreePoolWithTag(thread, buffer);
+          });
           if (isLate) yield* services.keDelayExecutionThread(thread, late * 2);
           seconds += pause;
         }

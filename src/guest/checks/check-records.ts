@@ -4,14 +4,23 @@ import {
   checkEntry,
   checkRecords,
   KERNEL_CHECKS,
+  USER_SHARED_DATA_ADDRESS,
+  userSharedData,
 } from "../../dumpfile/index.ts";
 import type { KernelMemory } from "../memory/kernel-memory.ts";
 import type { SystemPtes } from "../memory/system-ptes.ts";
+import { TICKS_PER_SECOND } from "../threads/virtual-clock.ts";
 import type { ArmedKernelCheck } from "./armed-checks.ts";
 
 /** Entries that fit the page which tracking takes for them: callers beyond are not told apart and not recorded. */
-const ENTRY_CAPACITY = 4096 / checkEntry.size;
+const ENTRY_CAPACITY = Math.floor(4096 / checkEntry.size);
 const OWNER_BYTES = 2n;
+
+/** Seconds in which a driver that starts has taken what it keeps. */
+const QUICK_SECONDS = 5;
+
+/** A driver that holds one in so many system PTEs or more is called excessive; where all hold less, there are too few for all. */
+export const EXCESSIVE_SHARE = 4;
 
 /** Whoever holds the most system PTEs. */
 export interface BiggestUser {
@@ -123,16 +132,63 @@ export class CheckRecords {
 
   /** By module; null when nothing was recorded. */
   biggestUser(): BiggestUser | null {
-    const held = new Map<bigint, number>();
+    const [biggest] = [...this.#users()].sort((a, b) => b[1].held - a[1].held);
+    return biggest ? { moduleBase: biggest[0], heldPtes: biggest[1].held } : null;
+  }
+
+  /**
+   * Whoever does not stop taking PTEs: when three quarters come to be in use, it has taken most of those that were taken since half of them were, and
+   * holds a share that is excessive. Who takes its share at its start is quick about it, and is none. To be asked after each reservation.
+   */
+  growingUser(): BiggestUser | null {
+    const { total, free } = this.#ptes;
+    const used = total - free;
+    if (used * 4 < total * 3) this.#noteHalf(used * 2 >= total ? used : 0);
+    const { usedAtHalf, halfUsedAt, wasJudged } = checkRecords.read(
+      this.#memory.processor.read(this.#block, checkRecords.size),
+    );
+    if (used * 4 < total * 3 || usedAtHalf === 0 || wasJudged === 1) return null;
+    this.#memory.put(checkRecords, this.#block, { wasJudged: 1 });
+    if (this.#now() - halfUsedAt < BigInt(QUICK_SECONDS * TICKS_PER_SECOND)) return null;
+    for (const [moduleBase, { held, heldAtHalf }] of this.#users())
+      if (held * EXCESSIVE_SHARE >= total && (held - heldAtHalf) * 2 > used - usedAtHalf)
+        return { moduleBase, heldPtes: held };
+    return null;
+  }
+
+  /** @param used PTEs in use; 0 where that is less than half */
+  #noteHalf(used: number): void {
+    const { processor } = this.#memory;
+    const { usedAtHalf } = checkRecords.fields;
+    const noted = processor.readU32(this.#block + BigInt(usedAtHalf.offset));
+    if ((noted === 0) === (used === 0)) return;
+    this.#memory.put(checkRecords, this.#block, { usedAtHalf: used, halfUsedAt: this.#now(), wasJudged: 0 });
+    const { heldPtes, heldAtHalf } = checkEntry.fields;
     const count = this.#entryCount;
     for (let index = 0; index < count; index++) {
-      const { moduleBase, heldPtes } = checkEntry.read(
-        this.#memory.processor.read(this.#entry(index), checkEntry.size),
-      );
-      held.set(moduleBase, (held.get(moduleBase) ?? 0) + Number(heldPtes));
+      const entry = this.#entry(index);
+      processor.writeU64(entry + BigInt(heldAtHalf.offset), processor.readU64(entry + BigInt(heldPtes.offset)));
     }
-    const [biggest] = [...held].sort((a, b) => b[1] - a[1]);
-    return biggest ? { moduleBase: biggest[0], heldPtes: biggest[1] } : null;
+  }
+
+  /** 100 ns since the start, as of the last clock interrupt. */
+  #now(): bigint {
+    return this.#memory.processor.readU64(
+      USER_SHARED_DATA_ADDRESS + BigInt(userSharedData.fields.interruptTime.offset),
+    );
+  }
+
+  #users(): Map<bigint, { held: number; heldAtHalf: number }> {
+    const users = new Map<bigint, { held: number; heldAtHalf: number }>();
+    const count = this.#entryCount;
+    for (let index = 0; index < count; index++) {
+      const entry = checkEntry.read(this.#memory.processor.read(this.#entry(index), checkEntry.size));
+      const user = users.get(entry.moduleBase) ?? { held: 0, heldAtHalf: 0 };
+      user.held += Number(entry.heldPtes);
+      user.heldAtHalf += Number(entry.heldAtHalf);
+      users.set(entry.moduleBase, user);
+    }
+    return users;
   }
 
   get #entryCount(): number {

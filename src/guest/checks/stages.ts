@@ -24,6 +24,8 @@ const COST: Readonly<Record<KernelCheck, number>> = {
   "pte-misuse": 3, // a record for each system PTE
   "locked-page-tracking": 2,
   "pool-tracking": 2,
+  "dma-remapping": 2, // two changes of the IOMMU's tables for each page of a transfer
+  "protect-freed-pool": 1, // a change of the page tables for each page that has no block any more
   "pte-tracking": 1,
   "unload-checks": 0,
 };

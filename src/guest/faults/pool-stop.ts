@@ -28,14 +28,16 @@ export function watchingPools<T>(kernel: Kernel, thread: Thread, block: bigint, 
     if (error instanceof PoolDamage) return poolStop(kernel, thread, error.found);
     if (error instanceof TrailerDamage) return trailerStop(kernel, thread, block, error);
     if (!(error instanceof SpecialPoolDamage)) throw error;
-    thread.enter(kernel.images.find("nt!MmFreeSpecialPool"), [block]);
+    const name = block === 0n ? "MmAllocateSpecialPool" : "MmFreeSpecialPool";
+    thread.enter(kernel.images.find(`nt!${name}`), [error.block]);
     const kind = BigInt(SPECIAL_POOL_VIOLATION[error.kind]);
-    return bugCheck(kernel, thread, SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION, [block, ...error.details, kind]);
+    return bugCheck(kernel, thread, SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION, [error.block, ...error.details, kind]);
   }
 }
 
-/** Pool tracking found at a free that something has written behind the block. */
+/** Pool tracking found at a free that something has written behind the block. Who is next to be suspected is whoever has blocks with its tag. */
 function trailerStop(kernel: Kernel, thread: Thread, block: bigint, { kind, details }: TrailerDamage): never {
+  kernel.damagedTag = kernel.poolTracking!.find(block)!.poolTag;
   thread.enter(kernel.images.find("nt!VfFreePoolNotification"), [block]);
   thread.enter(kernel.images.find("nt!VerifierBugCheckIfAppropriate"));
   const parameters = [BigInt(TRAILER_VIOLATION[kind]), block, ...details] as const;

@@ -10,6 +10,7 @@ import {
 import { type GuestPhysicalMemory, PageFault, type Partition } from "../../hypervisor/index.ts";
 import type { ArmedKernelCheck } from "../checks/armed-checks.ts";
 import { CheckRecords } from "../checks/check-records.ts";
+import { DmaRemapping } from "../checks/dma-remapping.ts";
 import { ForcedIrql } from "../checks/forced-irql.ts";
 import { LOCK_RECORD_BYTES, LockRecords } from "../checks/lock-records.ts";
 import { MappingRecords, mappingRecordBytes } from "../checks/mapping-records.ts";
@@ -28,7 +29,7 @@ import { OutOfPageFrames, PageFrames, pageFrame } from "../memory/page-frames.ts
 import { PAGE_KIND } from "../memory/page-table-entry.ts";
 import { PageTables } from "../memory/page-tables.ts";
 import { PageableMemory } from "../memory/pageable-memory.ts";
-import { Pool, poolTag } from "../memory/pool.ts";
+import { Pool, type PoolKind, poolTag } from "../memory/pool.ts";
 import { PoolTracking, poolTrackingPages } from "../memory/pool-tracking.ts";
 import { SpecialPool, specialPoolTableBytes } from "../memory/special-pool.ts";
 import { SystemPtes } from "../memory/system-ptes.ts";
@@ -103,6 +104,8 @@ export class Kernel {
   readonly locks: LockRecords | null;
   /** Null unless PTE misuse is checked for. */
   readonly mappings: MappingRecords | null;
+  /** Null unless it is armed. */
+  readonly dmaRemapping: DmaRemapping | null;
   readonly pageable: PageableMemory;
   /** Null unless it is armed. */
   readonly forcedIrql: ForcedIrql | null;
@@ -158,8 +161,16 @@ export class Kernel {
     [this.nt] = this.images.loadTogether([ntoskrnl, hal]) as [LoadedImage, LoadedImage];
     this.frames.buildFreeList(databaseFrame * PAGE_SIZE, this.tables.translate(this.variable("MmFreePageListHead"))!);
 
-    this.nonPagedPool = this.#pool("nonpaged", this.layout.nonPagedPool, "MiNonPagedPool");
-    this.pagedPool = this.#pool("paged", this.layout.pagedPool, "MiPagedPool");
+    this.nonPagedPool = this.#pool("nonpaged", {
+      start: this.layout.nonPagedPool,
+      descriptor: this.variable("MiNonPagedPool"),
+      protectsFreed: options.armed.some(({ check }) => check === "protect-freed-pool"),
+    });
+    this.pagedPool = this.#pool("paged", {
+      start: this.layout.pagedPool,
+      descriptor: this.variable("MiPagedPool"),
+      protectsFreed: false,
+    });
     this.systemPtes = new SystemPtes(
       {
         start: this.layout.systemPtes,
@@ -198,6 +209,7 @@ export class Kernel {
     this.mappings = isArmed("pte-misuse")
       ? new MappingRecords(allocatePages(mappingRecordBytes(this.systemPtes.total)), this.memory, this.systemPtes)
       : null;
+    this.dmaRemapping = isArmed("dma-remapping") ? new DmaRemapping(this, allocatePages) : null;
     this.modules = new ModuleList(this);
     this.devices = new DeviceStacks(this);
     this.power = new PowerRequests(this);
@@ -335,8 +347,8 @@ export class Kernel {
     return new PoolTracking({ variable: this.variable(POOL_TRACKING_EXPORT), table, pages }, this.memory);
   }
 
-  #pool(kind: "nonpaged" | "paged", start: bigint, descriptor: string): Pool {
-    return new Pool(kind, { start, descriptor: this.variable(descriptor) }, this.memory, this.tables, this.frames);
+  #pool(kind: PoolKind, place: ConstructorParameters<typeof Pool>[1]): Pool {
+    return new Pool(kind, place, this.memory, this.tables, this.frames);
   }
 
   #mapFrames(address: bigint, first: number, pages: number): void {

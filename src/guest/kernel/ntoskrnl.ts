@@ -1,6 +1,8 @@
 import {
   checkRecords,
+  DMA_REMAPPING_EXPORT,
   debuggerData64,
+  dmaRemapping,
   FORCED_IRQL_EXPORT,
   forcedIrql,
   listEntry64,
@@ -11,6 +13,7 @@ import {
 import { CONTEXT_FRAME_BYTES, RECORD_FRAME_BYTES } from "../faults/unhandled-exception.ts";
 import { call, callPointer, declare, load, store } from "../image/function.ts";
 import type { ImageDeclaration } from "../image/image-declaration.ts";
+import { LATEST_BLOCKS_BYTES } from "../memory/latest-blocks.ts";
 import { POOL_DESCRIPTOR_BYTES } from "../memory/pool.ts";
 import { specialPoolQueue } from "../memory/special-pool.ts";
 
@@ -53,6 +56,7 @@ const memory = [
     "ExAllocatePoolWithTag",
     { saves: ["rbx", "rsi", "rdi"], locals: 0x20 },
     call("MiAllocatePoolPages"),
+    call("MmAllocateSpecialPool"),
     load("ReadLink"),
     call("KeBugCheckEx"),
   ),
@@ -66,6 +70,7 @@ const memory = [
     call("KeBugCheckEx"),
   ),
   declare("memmove", {}, load("ReadSource")),
+  declare("MmAllocateSpecialPool", { saves: ["rbx", "rsi"], locals: 0x40 }, call("KeBugCheckEx")),
   declare("MmFreeSpecialPool", { saves: ["rbx", "rsi", "rdi"], locals: 0x40 }, call("KeBugCheckEx")),
   declare("MiAllocatePoolPages", { saves: ["rbx", "rsi"], locals: 0x40 }),
   declare("MiFreePoolPages", { saves: ["rbx"], locals: 0x40 }),
@@ -81,7 +86,6 @@ const memory = [
   declare("MmProbeAndLockPages", { saves: ["rbx", "rsi", "rdi", "r12"], locals: 0x90 }),
   declare("MmUnlockPages", { saves: ["rbx", "rsi", "rdi"], locals: 0x50 }, call("KeBugCheckEx")),
   declare("MmAllocatePagesForMdl", { saves: ["rbx", "rsi"], locals: 0x40 }),
-  declare("MmGetPhysicalAddress", {}),
   declare(
     "MmUnmapLockedPages",
     { saves: ["rbx", "rsi"], locals: 0x30 },
@@ -196,7 +200,12 @@ const interrupts = [
   declare("KiExecuteAllDpcs", { saves: ["rbx", "rsi", "r14"], locals: 0x80 }, callPointer("DeferredRoutine")),
   declare("KiProcessExpiredTimerList", { saves: ["rbx", "rsi", "rdi"], locals: 0xc0 }, callPointer("DeferredRoutine")),
   declare("KiInterruptDispatch", { saves: ["rbp"], trap: true }, call("KiCallInterruptServiceRoutine")),
-  declare("KiCallInterruptServiceRoutine", { saves: ["rbx"], locals: 0x30 }, call("hal!HalpTimerClockInterrupt")),
+  declare(
+    "KiCallInterruptServiceRoutine",
+    { saves: ["rbx"], locals: 0x30 },
+    call("hal!HalpTimerClockInterrupt"),
+    call("hal!IvtHandleInterrupt"),
+  ),
   declare("KeClockInterruptNotify", { saves: ["rbx", "rdi"], locals: 0x60 }, call("KeAccumulateTicks")),
   declare(
     "KeAccumulateTicks",
@@ -312,6 +321,7 @@ const data = [
   variable("MiNonPagedPool", POOL_DESCRIPTOR_BYTES),
   variable("MiPagedPool", POOL_DESCRIPTOR_BYTES),
   variable("MiSpecialPool", specialPoolQueue.size),
+  variable("MiSpecialPoolLatest", LATEST_BLOCKS_BYTES),
   variable("MmHighestUserAddress"),
   variable("MmSystemRangeStart"),
   variable("MmUserProbeAddress"),
@@ -321,6 +331,7 @@ const data = [
   variable(records, checkRecords.size),
   variable(POOL_TRACKING_EXPORT, poolTracking.size),
   variable(FORCED_IRQL_EXPORT, forcedIrql.size),
+  variable(DMA_REMAPPING_EXPORT, dmaRemapping.size),
   variable("ExWorkerQueue", listEntry64.size),
   variable("KiTimerListHead", listEntry64.size),
   variable("KiDpcListHead", listEntry64.size),
@@ -335,6 +346,7 @@ export const ntoskrnl: ImageDeclaration = {
     records,
     POOL_TRACKING_EXPORT,
     FORCED_IRQL_EXPORT,
+    DMA_REMAPPING_EXPORT,
     "PsInitialSystemProcess",
     "KeNumberProcessors",
     "NtBuildLab",
@@ -350,6 +362,9 @@ export const hal: ImageDeclaration = {
     declare("HalpMceHandler", { saves: ["rbx", "rsi"], locals: 0x60 }, call("HalpMcaReportError")),
     declare("HalpMcaReportError", { saves: ["rbx", "rdi"], locals: 0x100 }, call("nt!WheaReportHwError")),
     declare("HalBugCheckSystem", { saves: ["rbx"], locals: 0x20 }, call("nt!KeBugCheckEx")),
+    declare("HalGetScatterGatherList", { saves: ["rbx", "rbp", "rsi", "rdi"], locals: 0x60 }),
+    declare("HalPutScatterGatherList", { saves: ["rbx", "rsi"], locals: 0x40 }),
+    declare("IvtHandleInterrupt", { saves: ["rbx", "rsi", "rdi"], locals: 0x70 }, call("nt!KeBugCheckEx")),
     declare("HalpTimerClockInterrupt", { saves: ["rbx"], locals: 0x20 }, call("nt!KeClockInterruptNotify")),
   ],
 };

@@ -4,6 +4,7 @@ import { isCheckedFor } from "../checks/armed-checks.ts";
 import { SpecialPoolScope } from "../checks/special-pool-scope.ts";
 import { watchingPools } from "../faults/pool-stop.ts";
 import type { KernelFunction, LoadedImage } from "../image/loaded-image.ts";
+import { LatestBlocks } from "../memory/latest-blocks.ts";
 import { type PoolKind, poolTag } from "../memory/pool.ts";
 import { PoolDamage } from "../memory/pool-damage.ts";
 import type { Thread } from "../threads/thread.ts";
@@ -20,12 +21,14 @@ interface PoolRequest {
 export class PoolServices {
   readonly #kernel: Kernel;
   readonly #specialScope: SpecialPoolScope;
+  readonly #latest: LatestBlocks;
   readonly #allocateFunction: KernelFunction;
   readonly #freeFunction: KernelFunction;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
     this.#specialScope = new SpecialPoolScope(kernel.checks.armed);
+    this.#latest = new LatestBlocks(kernel.variable("MiSpecialPoolLatest"), kernel.memory);
     this.#allocateFunction = kernel.images.find("nt!ExAllocatePoolWithTag");
     this.#freeFunction = kernel.images.find("nt!ExFreePoolWithTag");
   }
@@ -55,7 +58,9 @@ export class PoolServices {
       watchingPools(this.#kernel, thread, address, () => {
         if (tag !== undefined) requireTag(address, pool.tagOf(address), poolTag(tag));
         if (poolTracking !== null) this.#untrack(address);
+        if (specialPool !== null) this.#lookAtLatest(this.#callingDriver(thread), address);
         pool.free(address);
+        if (pool === specialPool) this.#latest.forget(address);
       }),
     );
   }
@@ -91,9 +96,23 @@ export class PoolServices {
     const { specialPool, checks } = this.#kernel;
     if (specialPool === null || !specialPool.fits(bytes)) return 0n;
     if (!this.#specialScope.covers(driver.name, tag, bytes)) return 0n;
+    this.#lookAtLatest(driver, 0n);
     const block = specialPool.allocate(bytes, tag);
     checks.allocatedSpecially(block !== 0n);
+    if (block !== 0n) this.#latest.remember(driver.base, block);
     return block;
+  }
+
+  /** A driver's own mistake around its latest block is met at its next call, and not when it frees that block. @param freed is looked at anyway */
+  #lookAtLatest(driver: LoadedImage | undefined, freed: bigint): void {
+    const { specialPool } = this.#kernel;
+    const block = driver === undefined ? 0n : this.#latest.of(driver.base);
+    if (block !== 0n && block !== freed) specialPool!.look(block);
+  }
+
+  #callingDriver(thread: Thread): LoadedImage | undefined {
+    const { images, nt } = this.#kernel;
+    return images.imageAt(thread.callerIn((frame) => frame.image !== nt));
   }
 
   #trackedBlock(special: bigint, request: PoolRequest, caller: bigint): bigint {

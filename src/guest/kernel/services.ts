@@ -1,5 +1,6 @@
 import { PAGE_SIZE } from "../../binary/index.ts";
 import { GeneralProtectionFault, PageFault } from "../../hypervisor/index.ts";
+import { type BiggestUser, EXCESSIVE_SHARE } from "../checks/check-records.ts";
 import type { Unmapping } from "../checks/mapping-records.ts";
 import { bugCheck } from "../faults/bug-check.ts";
 import { doubleFault } from "../faults/double-fault.ts";
@@ -16,14 +17,12 @@ import type { Thread } from "../threads/thread.ts";
 import { TICKS_PER_SECOND } from "../threads/virtual-clock.ts";
 import type { Routine } from "../threads/wait.ts";
 import { DeferredServices } from "./deferred-services.ts";
+import { DmaServices } from "./dma-services.ts";
 import type { Kernel } from "./kernel.ts";
 import { LockedPages } from "./locked-pages.ts";
 import { framesOfMdl, memoryDescriptorList } from "./memory-descriptor-list.ts";
 import { PoolServices } from "./pool-services.ts";
 import { PowerServices } from "./power-services.ts";
-
-/** A driver that holds one in so many system PTEs or more is called excessive; where all hold less, there are too few for all. */
-const EXCESSIVE_SHARE = 4;
 
 const SYSTEM_PTE_MISUSE = 0xda;
 
@@ -53,6 +52,8 @@ export class Services {
   readonly harm: Harm;
   /** Of pages that are to stay where they are. */
   readonly locks: LockedPages;
+  /** Of devices that write to memory by themselves. */
+  readonly dma: DmaServices;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
@@ -61,6 +62,7 @@ export class Services {
     this.harm = kernel.harm;
     this.power = new PowerServices(kernel, this);
     this.locks = new LockedPages(kernel);
+    this.dma = new DmaServices(kernel);
   }
 
   ioCreateDevice(thread: Thread, driverObject: bigint): bigint {
@@ -346,26 +348,6 @@ export class Services {
     memory.removeEntry(entry);
   }
 
-  /** Tells a device where its buffer lies: guest physical addresses of a buffer's pages. */
-  mmGetPhysicalAddress(thread: Thread, buffer: bigint): number {
-    return thread.call(this.#nt("MmGetPhysicalAddress"), [buffer], () => this.#kernel.tables.translate(buffer)!);
-  }
-
-  /** A device writes to memory by itself after so many seconds, past the processors and their page tables. `isWrong`: the memory is not its driver's any more. */
-  deviceWrites(
-    seconds: number,
-    write: { readonly gpa: number; readonly bytes: number; readonly value: number; readonly isWrong: boolean },
-  ): void {
-    const { clock, physical, frames } = this.#kernel;
-    const { gpa, bytes, value, isWrong } = write;
-    clock.after(seconds * TICKS_PER_SECOND, () => {
-      physical.fill(gpa, bytes, value);
-      if (!isWrong || frames.isFree(Math.floor(gpa / PAGE_SIZE))) return;
-      this.harm.begins();
-      this.harm.wrote(BigInt(gpa), bytes);
-    });
-  }
-
   /** @param rcx what the instruction finds in that register */
   #access<T>(thread: Thread, site: string, rcx: bigint, access: () => T): T {
     thread.setRegister("rcx", rcx);
@@ -404,7 +386,9 @@ export class Services {
       checks.reserved(index, pages, caller, images.imageAt(caller)?.base ?? 0n);
       return index;
     });
-    return first < 0 ? this.#noPtes(thread, pages) : first;
+    if (first < 0) return this.#noPtes(thread, pages);
+    const growing = checks.tracksPtes ? checks.growingUser() : null;
+    return growing === null ? first : this.#excessivePtes(thread, pages, growing);
   }
 
   /** What an MDL has unmapped at an address: as many pages as its buffer spans now, whatever it spanned when they were mapped. */
@@ -442,14 +426,20 @@ export class Services {
 
   /** Bug check 0x3F names nobody; where the records of PTE tracking show one driver with much of it all, 0xD8 names that driver. */
   #noPtes(thread: Thread, pages: number): never {
-    const { systemPtes, checks, modules } = this.#kernel;
+    const { systemPtes, checks } = this.#kernel;
+    const biggest = checks.biggestUser();
+    if (biggest !== null && biggest.heldPtes * EXCESSIVE_SHARE >= systemPtes.total)
+      return this.#excessivePtes(thread, pages, biggest);
     const [free, total] = [BigInt(systemPtes.free), BigInt(systemPtes.total)];
     thread.enter(this.#nt("MiIssueNoPtesBugcheck"), [BigInt(pages)]);
-    const biggest = checks.biggestUser();
-    const isExcessive = biggest !== null && biggest.heldPtes * EXCESSIVE_SHARE >= systemPtes.total;
-    if (!isExcessive) return bugCheck(this.#kernel, thread, 0x3f, [0n, BigInt(pages), free, total]);
-    const name = modules.nameOf(biggest.moduleBase);
-    return bugCheck(this.#kernel, thread, 0xd8, [name, BigInt(biggest.heldPtes), free, total]);
+    return bugCheck(this.#kernel, thread, 0x3f, [0n, BigInt(pages), free, total]);
+  }
+
+  #excessivePtes(thread: Thread, pages: number, { moduleBase, heldPtes }: BiggestUser): never {
+    const { systemPtes, modules } = this.#kernel;
+    const [free, total] = [BigInt(systemPtes.free), BigInt(systemPtes.total)];
+    thread.enter(this.#nt("MiIssueNoPtesBugcheck"), [BigInt(pages)]);
+    return bugCheck(this.#kernel, thread, 0xd8, [modules.nameOf(moduleBase), BigInt(heldPtes), free, total]);
   }
 
   #nt(name: string): KernelFunction {

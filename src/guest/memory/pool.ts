@@ -21,6 +21,8 @@ export const POOL_DESCRIPTOR_BYTES = Number(LAST_PAGES) + POOL_PAGES / 8;
 const ALLOCATIONS = 0x00n;
 const FREES = 0x08n;
 const PAGES_IN_USE = 0x10n;
+/** Page that the next search begins at, where freed pages are protected. */
+const NEXT_PAGE = 0x18n;
 
 export type PoolKind = "nonpaged" | "paged";
 const POOL_TYPE: Readonly<Record<PoolKind, number>> = { nonpaged: 0, paged: 1 };
@@ -43,10 +45,12 @@ export class Pool {
   readonly #tables: PageTables;
   readonly #frames: PageFrames;
   readonly #descriptor: bigint;
+  readonly #protectsFreed: boolean;
 
+  /** @param place.protectsFreed pages without a block go at once, and their addresses come back after all others: who touches one faults */
   constructor(
     kind: PoolKind,
-    place: { readonly start: bigint; readonly descriptor: bigint },
+    place: { readonly start: bigint; readonly descriptor: bigint; readonly protectsFreed: boolean },
     memory: KernelMemory,
     tables: PageTables,
     frames: PageFrames,
@@ -54,6 +58,7 @@ export class Pool {
     this.kind = kind;
     this.start = place.start;
     this.#descriptor = place.descriptor;
+    this.#protectsFreed = place.protectsFreed;
     this.#memory = memory;
     this.#tables = tables;
     this.#frames = frames;
@@ -132,6 +137,10 @@ export class Pool {
       previousSize = this.#memory.processor.readU8(before);
       block = before;
     }
+    if (this.#protectsFreed && blockSize === LARGEST_UNITS) {
+      this.freePages(block);
+      return;
+    }
     this.#header(block, { previousSize, blockSize });
     this.#tellNext(block, blockSize);
     this.#memory.insertHead(this.#list(blockSize), block + BigInt(poolHeader.size));
@@ -139,7 +148,7 @@ export class Pool {
 
   /** Consecutive pages, zeroed; 0 when there is no such run. */
   allocatePages(count: number): bigint {
-    const first = this.#findPages(count);
+    const first = this.#protectsFreed ? this.#findPagesOnward(count) : this.#findPages(count, 0);
     if (first < 0) return 0n;
     for (let page = first; page < first + count; page++) {
       this.#setBit(USED_PAGES, page, true);
@@ -267,9 +276,18 @@ export class Pool {
     processor.writeU64(this.#descriptor + counter, processor.readU64(this.#descriptor + counter) + by);
   }
 
-  #findPages(count: number): number {
+  /** Onward from where the last search ended, and only then from the start. */
+  #findPagesOnward(count: number): number {
+    const { processor } = this.#memory;
+    const onward = this.#findPages(count, Number(processor.readU64(this.#descriptor + NEXT_PAGE)));
+    const first = onward < 0 ? this.#findPages(count, 0) : onward;
+    if (first >= 0) processor.writeU64(this.#descriptor + NEXT_PAGE, BigInt(first + count));
+    return first;
+  }
+
+  #findPages(count: number, from: number): number {
     const used = this.#memory.processor.read(this.#descriptor + USED_PAGES, POOL_PAGES / 8);
-    for (let page = 0, run = 0; page < POOL_PAGES; page++) {
+    for (let page = from, run = 0; page < POOL_PAGES; page++) {
       run = (used[page >> 3]! >> (page & 7)) & 1 ? 0 : run + 1;
       if (run === count) return page - count + 1;
     }

@@ -50,16 +50,19 @@ export const SPECIAL_POOL_VIOLATION = {
   singleBit: 0x32,
 } as const;
 
-/** Raised at a free: something was done to the block's page, or the block is none. */
+/** Raised at a free or a look: something was done to the block's page, or the block is none. */
 export class SpecialPoolDamage extends Error {
   override readonly name = "SpecialPoolDamage";
   readonly kind: keyof typeof SPECIAL_POOL_VIOLATION;
+  /** First parameter of 0xC1: the block. */
+  readonly block: bigint;
   /** Second and third parameter of 0xC1. */
   readonly details: readonly [bigint, bigint];
 
-  constructor(kind: SpecialPoolDamage["kind"], details: readonly [bigint, bigint] = [0n, 0n]) {
+  constructor(kind: SpecialPoolDamage["kind"], block: bigint, details: readonly [bigint, bigint] = [0n, 0n]) {
     super(`special pool: ${kind}`);
     this.kind = kind;
+    this.block = block;
     this.details = details;
   }
 }
@@ -146,17 +149,9 @@ export class SpecialPool {
   /** @throws SpecialPoolDamage when the address is no block's, or something else in its page has changed */
   free(address: bigint): void {
     const page = address & ~0xfffn;
-    if (!this.hasBlock(page)) throw new SpecialPoolDamage("notAllocated");
+    if (!this.hasBlock(page)) throw new SpecialPoolDamage("notAllocated", address);
+    this.look(address);
     const { processor } = this.#memory;
-    const content = processor.read(page, PAGE_SIZE);
-    const { bytes, pattern, reserved, reserved2 } = specialPoolHeader.read(content, this.#headerOffset);
-    // A header that cannot be one was written over, and says nothing of the block any more.
-    if (bytes > LARGEST_BLOCK || (pattern & 1) === 0 || reserved !== 0 || reserved2 !== 0n)
-      throw new SpecialPoolDamage("damagedBefore", [page, 0n]);
-    const start = this.#startOf(bytes);
-    if (address !== page + BigInt(start))
-      throw new SpecialPoolDamage("badAddress", [BigInt(bytes), BigInt(PAGE_SIZE) - (address & 0xfffn)]);
-    this.#examine(page, content, { start, end: start + bytes, pattern });
     this.#frames.give(this.#tables.unmap(page)!);
     const pair = Number((page - this.start - BigInt(PAGE_SIZE)) / PAIR_BYTES) + 1;
     const last = this.#get("last");
@@ -167,6 +162,20 @@ export class SpecialPool {
       last: pair,
       inUse: this.#get("inUse") - 1,
     });
+  }
+
+  /** @throws SpecialPoolDamage when something in the page of a block has changed, or the block does not begin there */
+  look(address: bigint): void {
+    const page = address & ~0xfffn;
+    const content = this.#memory.processor.read(page, PAGE_SIZE);
+    const { bytes, pattern, reserved, reserved2 } = specialPoolHeader.read(content, this.#headerOffset);
+    // A header that cannot be one was written over, and says nothing of the block any more.
+    if (bytes > LARGEST_BLOCK || (pattern & 1) === 0 || reserved !== 0 || reserved2 !== 0n)
+      throw new SpecialPoolDamage("damagedBefore", address, [page, 0n]);
+    const start = this.#startOf(bytes);
+    if (address !== page + BigInt(start))
+      throw new SpecialPoolDamage("badAddress", address, [BigInt(bytes), BigInt(PAGE_SIZE) - (address & 0xfffn)]);
+    this.#examine(address, content, { start, end: start + bytes, pattern });
   }
 
   /** The tag of the block in the page of an address; null where none is. */
@@ -182,7 +191,7 @@ export class SpecialPool {
   }
 
   /** Of bytes that have changed before the block, the one nearest to it is told: a driver that runs over the start of its block begins there. */
-  #examine(page: bigint, content: Uint8Array, block: { start: number; end: number; pattern: number }): void {
+  #examine(address: bigint, content: Uint8Array, block: { start: number; end: number; pattern: number }): void {
     const { start, end, pattern } = block;
     let nearest = -1;
     let bits = 0;
@@ -200,7 +209,7 @@ export class SpecialPool {
     const isHeader = bits === around && isSame(content.subarray(specialPoolHeader.size, start));
     if (isHeader) nearest = specialPoolHeader.fields.pattern.offset;
     const kind = bits === 1 || isHeader ? "singleBit" : nearest < start ? "damagedBefore" : "damagedBehind";
-    throw new SpecialPoolDamage(kind, [page + BigInt(nearest), 0n]);
+    throw new SpecialPoolDamage(kind, address, [(address & ~0xfffn) + BigInt(nearest), 0n]);
   }
 
   /** Where in a page its header is. */
