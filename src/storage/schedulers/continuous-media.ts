@@ -32,8 +32,8 @@ const WRITE_HANDICAP = 1.5;
 /** What has waited for so many milliseconds goes before all that has not and is not critical: it is nearer by more than any way. */
 const LONGEST_WAIT = 3500;
 const OLD_HEAD_START = 3500;
-/** The same while a critical request is expected: it would wait, as on each far way, for what goes to one place after another by age. */
-const OLD_HEAD_START_BESIDE_CRITICAL = 20;
+/** The same of more than a few while a critical request is expected: it would wait, as on each far way, for what goes by age, here and there. */
+const OLD_HEAD_START_OF_MANY = 20;
 /** Requests that follow one another on the medium are one transfer, up to so many sectors (2 MiB). */
 const LONGEST_TRANSFER = 4096;
 /** The same while a critical request is expected, which waits for what is under way. */
@@ -43,6 +43,8 @@ const EXCESS_WEIGHT = 3;
 /** The arm goes in legs over more than this share of the cylinders, each this much shorter than what it could not be. */
 const LEAST_LEGS = 1 / 16;
 const SHORTER_LEG = 0.8;
+/** After a stream's request there are streams for so many milliseconds: they are what page faults wait for then, and there is no time for legs. */
+const STREAMS_FOR = 1000;
 /** Milliseconds of waiting for the platters that are worth not being committed. */
 const LEAST_WAIT = 0.25;
 
@@ -68,7 +70,10 @@ export class ContinuousMedia implements Scheduler {
   readonly #legEnd: Place = { cylinder: 0, head: 0, angle: 0 };
   /** Of a millisecond that a read waits, as many wait now. */
   #readAgeing = READ_AGEING;
+  #oldHeadStart = OLD_HEAD_START;
   #isCriticalExpected = false;
+  /** There are streams until then. */
+  #streamsUntil = Number.NEGATIVE_INFINITY;
   /** The nearest transfer that was found, and what it costs. */
   #best: Neighbour | null = null;
   #cost = 0;
@@ -120,17 +125,21 @@ export class ContinuousMedia implements Scheduler {
     this.#writes.limit(longest);
     const waiting = this.#reads.size + this.#writes.size;
     this.#readAgeing = Math.max(WRITE_AGEING, READ_AGEING * Math.min(1, FEW / waiting));
+    this.#oldHeadStart = this.#isCriticalExpected && waiting > FEW ? OLD_HEAD_START_OF_MANY : OLD_HEAD_START;
     const best = this.#nearest(at);
     if (this.#guard.size > 0) {
       const stream = this.#guard.nearest(at, this.#cost);
       const transfer = stream === null ? this.#transferTime(best!) : stream.transfer;
       const chosen = this.#guard.instead(stream ?? best!, at, transfer) ?? stream;
-      if (chosen !== null) return this.#guard.take(chosen);
+      if (chosen !== null) {
+        this.#streamsUntil = now + STREAMS_FOR;
+        return this.#guard.take(chosen);
+      }
     }
     if (best === null) return null;
     const requestClass = REQUEST_CLASSES[best.urgent]!;
     if (requestClass === "critical") this.#noteCritical(best, now, at);
-    else if (this.#isCriticalExpected && this.#guard.size === 0) {
+    else if (this.#isCriticalExpected && now >= this.#streamsUntil) {
       const leg = this.#leg(best);
       if (leg !== null) return leg;
       if (this.#canWait(best, now, at)) return null;
@@ -151,8 +160,9 @@ export class ContinuousMedia implements Scheduler {
     const device = this.#device;
     const { arrival, write, class: firstClass } = best.request;
     const end = at + device.reachTime(device.heads, best, write, at) + this.#transferTime(best);
-    // What was raised waited for as long as nobody was in a hurry.
-    this.#critical.note(best, now, firstClass === "critical" ? arrival : now, end);
+    // What was raised waited for as long as nobody was in a hurry, and what waits beside streams waits for those.
+    const isTelling = firstClass === "critical" && now >= this.#streamsUntil;
+    this.#critical.note(best, now, isTelling ? arrival : null, end);
   }
 
   /**
@@ -220,7 +230,7 @@ export class ContinuousMedia implements Scheduler {
     const branches = this.#branches;
     const branchWays = this.#branchWays;
     const readAgeing = this.#readAgeing;
-    const oldHeadStart = this.#isCriticalExpected ? OLD_HEAD_START_BESIDE_CRITICAL : OLD_HEAD_START;
+    const oldHeadStart = this.#oldHeadStart;
     const mayExceed = this.#isCriticalExpected && headStart !== HEAD_STARTS.critical;
     let best = this.#best;
     let least = this.#cost;

@@ -35,9 +35,9 @@ export class CriticalRequests {
     this.#device = device;
   }
 
-  /** One goes to the disk that came at `arrival`, and is served at `end`. */
-  note({ cylinder }: Readonly<Place>, now: number, arrival: number, end: number): void {
-    if (this.#idle > 0 && arrival >= this.#served) this.#learn(end - arrival);
+  /** One goes to the disk that came at `arrival` (null: it waited for what nothing is to be learnt from), and is served at `end`. */
+  note({ cylinder }: Readonly<Place>, now: number, arrival: number | null, end: number): void {
+    if (this.#idle > 0 && arrival !== null && arrival >= this.#served) this.#learn(end - arrival);
     this.#served = end;
     const { limits, rotation } = this.#device;
     this.#until = now + EXPECTED_FOR;

@@ -47,6 +47,7 @@ export class PlainMedia implements Scheduler {
   /** What critical requests may take, in times of what they take on an idle disk; as those that came would have it. */
   #limit = 2.2;
   #criticalServed = 0;
+  #streamsUntil = Number.NEGATIVE_INFINITY;
   #lastSector = 0;
 
   constructor(device: PositionedDevice) {
@@ -83,13 +84,17 @@ export class PlainMedia implements Scheduler {
       const choice = isNearer ? stream : best.items[0]!;
       const transfer = this.#transfer(choice, isNearer ? choice.request.sectors : best.end - choice.request.sector);
       const chosen = this.#instead(choice, streams, at, transfer) ?? choice;
-      if (chosen !== best?.items[0]) return this.#leave([chosen], chosen.request);
+      if (chosen !== best?.items[0]) {
+        this.#streamsUntil = now + 1000;
+        return this.#leave([chosen], chosen.request);
+      }
     }
     if (best === null) return null;
     const [head] = best.items as [Waiting];
+    const isWithoutStreams = now >= this.#streamsUntil;
     const way = Math.abs(head.cylinder - this.#device.heads.cylinder);
     if (
-      stream === undefined &&
+      isWithoutStreams &&
       isCritical &&
       best.class !== CRITICAL &&
       way > this.#device.cylinders / 16 &&
@@ -98,7 +103,7 @@ export class PlainMedia implements Scheduler {
       const sector = this.#lastSector + this.#legWay(head.request.sector - this.#lastSector);
       return this.#leave([], { ...head.request, sector, sectors: 0, parts: [] });
     }
-    if (stream === undefined && isCritical && best.class !== CRITICAL && now < this.wakeAt) {
+    if (isWithoutStreams && isCritical && best.class !== CRITICAL && now < this.wakeAt) {
       const seek = this.#device.seekTime(way);
       const slack = this.#reach(this.#device.heads, head, at) - this.#device.limits.overhead - seek;
       if (slack > 0.25) {
@@ -110,9 +115,10 @@ export class PlainMedia implements Scheduler {
     if (best.class === CRITICAL) {
       const { arrival, sector, class: firstClass } = head.request;
       const end = at + this.#reach(this.#device.heads, head, at) + this.#transfer(head, best.end - sector);
-      const took = firstClass === CRITICAL ? end - arrival : end - now;
-      const isAlone = this.#criticals.length > 0 && end - took >= this.#criticalServed;
-      if (isAlone) this.#limit *= took > 2 * this.#idle() ? 0.97 : 1 + 0.03 / 250;
+      const took = end - arrival;
+      const isTelling = firstClass === CRITICAL && isWithoutStreams;
+      if (isTelling && this.#criticals.length > 0 && arrival >= this.#criticalServed)
+        this.#limit *= took > 2 * this.#idle() ? 0.97 : 1 + 0.03 / 250;
       this.#limit = Math.min(3, Math.max(1.2, this.#limit));
       this.#criticalServed = end;
       this.#criticalUntil = now + 2000;
@@ -204,7 +210,7 @@ export class PlainMedia implements Scheduler {
       const urgent = REQUEST_CLASSES.find((name) => group.some((item) => item.class === name))!;
       const wait = at - Math.min(...group.map(({ request }) => request.arrival));
       const ageing = write ? 0.004 * wait - 1.5 : readAgeing * wait;
-      const nearer = HEAD_STARTS[urgent] + ageing + (wait > 3500 ? (isCritical ? 20 : 3500) : 0);
+      const nearer = HEAD_STARTS[urgent] + ageing + (wait > 3500 ? (isCritical && waiting > 32 ? 20 : 3500) : 0);
       const excess = isCritical && urgent !== CRITICAL ? 3 * this.#excess(group, end) : 0;
       groups.push({
         items: group,
