@@ -46,7 +46,7 @@ export const directIo = behaviour({
         function: "DispatchDeviceControl",
         *body({ services, random, function: own }, thread, buffer, bytes) {
           const mdl = thread.call(own("LockBuffer"), [buffer, BigInt(bytes)], () => {
-            const allocated = services.ioAllocateMdl(thread, buffer, bytes);
+            const allocated = services.mdls.ioAllocateMdl(thread, buffer, bytes);
             services.locks.mmProbeAndLockPages(thread, allocated);
             return allocated;
           });
@@ -57,7 +57,7 @@ export const directIo = behaviour({
           thread.call(own("CompleteTransfer"), [mdl], () => {
             services.locks.mmUnlockPages(thread, mdl);
             if (isWrong) services.locks.mmUnlockPages(thread, mdl);
-            services.ioFreeMdl(thread, mdl);
+            services.mdls.ioFreeMdl(thread, mdl);
           });
         },
       },

@@ -32,13 +32,13 @@ export const leakSystemPtes = behaviour({
       function: "WorkerRoutine",
       *routine({ services, random, function: own }, thread) {
         const buffer = services.exAllocatePoolWithTag(thread, "nonpaged", BUFFER_PAGES * 4096, "Leak");
-        const mdl = services.ioAllocateMdl(thread, buffer, pages * 4096);
-        services.mmBuildMdlForNonPagedPool(thread, mdl);
+        const mdl = services.mdls.ioAllocateMdl(thread, buffer, pages * 4096);
+        services.mdls.mmBuildMdlForNonPagedPool(thread, mdl);
         yield* services.keDelayExecutionThread(thread, start);
         services.harm.begins();
         for (;;) {
           thread.call(own("CompleteRequest"), [mdl], () =>
-            thread.call(own("MapBuffer"), [mdl], () => services.mmMapLockedPagesSpecifyCache(thread, mdl)),
+            thread.call(own("MapBuffer"), [mdl], () => services.mdls.mmMapLockedPagesSpecifyCache(thread, mdl)),
           );
           yield* services.keDelayExecutionThread(thread, random.between(0.5, 1.5) / rate);
         }

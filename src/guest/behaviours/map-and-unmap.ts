@@ -32,17 +32,17 @@ export const mapAndUnmap = behaviour({
         const buffer = services.exAllocatePoolWithTag(thread, "nonpaged", pages * 4096, "Pump");
         for (;;) {
           yield* services.keDelayExecutionThread(thread, random.between(0.5, 1.5) / rate);
-          const mdl = services.ioAllocateMdl(thread, buffer, pages * 4096);
+          const mdl = services.mdls.ioAllocateMdl(thread, buffer, pages * 4096);
           if (mdl === 0n) continue;
-          services.mmBuildMdlForNonPagedPool(thread, mdl);
+          services.mdls.mmBuildMdlForNonPagedPool(thread, mdl);
           const mapped = yield* thread.callWaiting(own("BeginTransfer"), [mdl], function* () {
-            const address = services.mmMapLockedPagesSpecifyCache(thread, mdl);
+            const address = services.mdls.mmMapLockedPagesSpecifyCache(thread, mdl);
             yield { kind: "compute", seconds: random.between(20e-6, 200e-6) };
             return address;
           });
           thread.call(own("EndTransfer"), [mapped, mdl], () => {
-            services.mmUnmapLockedPages(thread, mapped, mdl);
-            services.ioFreeMdl(thread, mdl);
+            services.mdls.mmUnmapLockedPages(thread, mapped, mdl);
+            services.mdls.ioFreeMdl(thread, mdl);
           });
         }
       },

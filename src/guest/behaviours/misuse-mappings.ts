@@ -46,14 +46,16 @@ export const misuseMappings = behaviour({
         const expired: { readonly mapped: bigint; readonly mdl: bigint; readonly due: number }[] = [];
         const release = (caller: string, mapped: bigint, mdl: bigint, more: () => void) =>
           thread.call(own(caller), [mapped, mdl], () => {
-            thread.call(own("ReleaseMapping"), [mapped, mdl], () => services.mmUnmapLockedPages(thread, mapped, mdl));
+            thread.call(own("ReleaseMapping"), [mapped, mdl], () =>
+              services.mdls.mmUnmapLockedPages(thread, mapped, mdl),
+            );
             more();
           });
         /** Entries of its own that a release at a wrong address has left behind. */
         const left = new Set<bigint>();
         // What else is mapped in these pages by then is somebody else's.
         const wrongly = (first: bigint, count: number, releaseThem: () => void) => {
-          const others = services.validPtes(first, count).filter((entry) => !left.has(entry));
+          const others = services.mdls.validPtes(first, count).filter((entry) => !left.has(entry));
           services.harm.begins();
           releaseThem();
           for (const entry of others) services.harm.wrote(entry, PTE_BYTES);
@@ -64,24 +66,26 @@ export const misuseMappings = behaviour({
           seconds += pause;
           while (expired.length > 0 && expired[0]!.due <= seconds) {
             const { mapped, mdl } = expired.shift()!;
-            wrongly(mapped, pages, () => release("CancelExpired", mapped, mdl, () => services.ioFreeMdl(thread, mdl)));
+            wrongly(mapped, pages, () =>
+              release("CancelExpired", mapped, mdl, () => services.mdls.ioFreeMdl(thread, mdl)),
+            );
           }
-          const mdl = services.ioAllocateMdl(thread, buffer, pages * PAGE);
-          services.mmBuildMdlForNonPagedPool(thread, mdl);
+          const mdl = services.mdls.ioAllocateMdl(thread, buffer, pages * PAGE);
+          services.mdls.mmBuildMdlForNonPagedPool(thread, mdl);
           const mapped = yield* thread.callWaiting(own("MapRequest"), [mdl], function* () {
-            const address = services.mmMapLockedPagesSpecifyCache(thread, mdl);
+            const address = services.mdls.mmMapLockedPagesSpecifyCache(thread, mdl);
             yield { kind: "compute", seconds: random.between(20e-6, 200e-6) };
             return address;
           });
           const isWrong = seconds >= at;
-          if (isWrong && mistake === "wrong-count") services.setMdlByteCount(mdl, (pages + 1) * PAGE);
+          if (isWrong && mistake === "wrong-count") services.mdls.setMdlByteCount(mdl, (pages + 1) * PAGE);
           const address = isWrong && mistake === "wrong-address" ? mapped + BigInt(PAGE) : mapped;
           const complete = () => release("CompleteRequest", address, mdl, () => {});
           if (isWrong && mistake !== "freed-twice") wrongly(mapped + BigInt(pages * PAGE), 1, complete);
           else complete();
-          for (const entry of services.validPtes(mapped, 1)) left.add(entry);
+          for (const entry of services.mdls.validPtes(mapped, 1)) left.add(entry);
           if (isWrong && mistake === "freed-twice") expired.push({ mapped, mdl, due: seconds + late });
-          else services.ioFreeMdl(thread, mdl);
+          else services.mdls.ioFreeMdl(thread, mdl);
         }
       },
     },

@@ -48,8 +48,8 @@ export const receiveRing = behaviour({
       *routine({ services, random, function: own }, thread) {
         const buffer = services.exAllocatePoolWithTag(thread, "nonpaged", pages * PAGE, "Ring");
         const mdls = Array.from({ length: buffers }, () => {
-          const mdl = services.ioAllocateMdl(thread, buffer, pages * PAGE);
-          services.mmBuildMdlForNonPagedPool(thread, mdl);
+          const mdl = services.mdls.ioAllocateMdl(thread, buffer, pages * PAGE);
+          services.mdls.mmBuildMdlForNonPagedPool(thread, mdl);
           return mdl;
         });
         const mapped: bigint[] = [];
@@ -68,8 +68,8 @@ export const receiveRing = behaviour({
               services.keLowerIrql(thread, irql);
             });
           mapped[place] = thread.call(own("RefillRing"), [mdl], () => {
-            if (full !== undefined) services.mmUnmapLockedPages(thread, full, mdl);
-            return services.mmMapLockedPagesSpecifyCache(thread, mdl);
+            if (full !== undefined) services.mdls.mmUnmapLockedPages(thread, full, mdl);
+            return services.mdls.mmMapLockedPagesSpecifyCache(thread, mdl);
           });
         }
       },
