@@ -106,6 +106,20 @@ describe("a hypervisor that fails while it audits itself", () => {
   }, 60_000);
 });
 
+describe("a fault of the hypervisor that comes again", () => {
+  it("is met where the first time harms nobody", async () => {
+    const often = shipped("hypervisor-wrong-frame");
+    const once = { ...often, hypervisorFault: { kind: "wrong-frame", at: 5 } } as const;
+    const kinds = async (host: EmulatedHost) => {
+      const told = await events(host);
+      await host.close();
+      return told.map(({ kind }) => kind).filter((kind) => kind !== "started");
+    };
+    expect(await kinds(new EmulatedHost(once, { seed: 43 }))).toEqual(["finished"]);
+    expect(await kinds(new EmulatedHost(often, { seed: 43 }))).toContain("crashed");
+  }, 60_000);
+});
+
 describe("a start of the whole host", () => {
   it("boots every partition anew; what was armed for a partition survives, and the hypervisor gets its own check", async () => {
     const host = new EmulatedHost(scenario(""));

@@ -19,11 +19,20 @@ const AUDIT_SECONDS = 1;
 /** Seconds that one variant of a fault waits for its occasion; some workloads have none for it. */
 const OCCASION_SECONDS = 1;
 
+interface PlannedFault {
+  readonly kind: FaultKind;
+  /** By the host's clock, in 100 ns. */
+  readonly at: number;
+  /** 100 ns after which it comes again, once it has struck; null: it does not. */
+  readonly every: number | null;
+  readonly seed: number;
+}
+
 interface WatchOptions {
   /** 100 ns between two audits; null: the hypervisor does not audit itself. */
   readonly auditEvery: number | null;
-  /** What the hypervisor is to do wrong, and when, in 100 ns of the host's clock; null: nothing. */
-  readonly fault: { readonly at: number; readonly kind: FaultKind; readonly seed: number } | null;
+  /** What the hypervisor is to do wrong; null: nothing. */
+  readonly fault: PlannedFault | null;
   /** The host's clock when the watch begins. */
   readonly now: number;
 }
@@ -39,10 +48,21 @@ export function watchOf(
   const seconds = host.audit ?? (armed ? AUDIT_SECONDS : null);
   return {
     auditEvery: seconds === null ? null : seconds * TICKS_PER_SECOND,
-    fault: hypervisorFault
-      ? { kind: hypervisorFault.kind, at: now + hypervisorFault.at * TICKS_PER_SECOND, seed }
-      : null,
+    fault: hypervisorFault ? planned(hypervisorFault, now, seed) : null,
     now,
+  };
+}
+
+function planned(
+  { kind, at, every }: NonNullable<Scenario["hypervisorFault"]>,
+  now: number,
+  seed: number,
+): PlannedFault {
+  return {
+    kind,
+    at: now + at * TICKS_PER_SECOND,
+    every: every === undefined ? null : every * TICKS_PER_SECOND,
+    seed,
   };
 }
 
@@ -50,16 +70,17 @@ export function watchOf(
 export class HypervisorWatch {
   readonly #hypervisor: Hypervisor;
   readonly #auditEvery: number | null;
-  #fault: WatchOptions["fault"];
-  /** The fault, as long as it has not struck, and when another variant of it is to wait in its place. */
-  #waiting: { readonly fault: InjectedFault; readonly until: number } | null = null;
+  /** The next that is to come. */
+  #planned: PlannedFault | null;
+  /** The one that has come, until it has struck, and when it is looked whether another variant of it is to wait in its place. */
+  #waiting: { readonly fault: InjectedFault; readonly plan: PlannedFault; readonly until: number } | null = null;
   #nextAudit: number;
   #audits = 0;
 
   constructor(hypervisor: Hypervisor, { auditEvery, fault, now }: WatchOptions) {
     this.#hypervisor = hypervisor;
     this.#auditEvery = auditEvery;
-    this.#fault = fault;
+    this.#planned = fault;
     this.#nextAudit = now + (auditEvery ?? Number.POSITIVE_INFINITY);
     if (auditEvery !== null) hypervisor.onDoubt(() => this.#audit());
   }
@@ -88,24 +109,27 @@ export class HypervisorWatch {
   }
 
   get #nextOfFault(): number {
-    return this.#fault?.at ?? this.#waiting?.until ?? Number.POSITIVE_INFINITY;
+    return this.#planned?.at ?? this.#waiting?.until ?? Number.POSITIVE_INFINITY;
   }
 
   #stepFault(): void {
     const now = this.#nextOfFault;
-    if (this.#fault !== null) {
-      const { kind, seed } = this.#fault;
-      this.#fault = null;
-      this.#waitWith(this.#hypervisor.injectFault({ kind, seed }), now);
+    if (this.#planned !== null) {
+      const plan = this.#planned;
+      this.#planned = null;
+      this.#wait(this.#hypervisor.injectFault(plan), plan, now);
     } else if (this.#waiting !== null) {
-      const { fault } = this.#waiting;
-      fault.giveWay();
-      this.#waitWith(fault, now);
+      const { fault, plan } = this.#waiting;
+      this.#waiting = null;
+      if (fault.struck === null) {
+        fault.giveWay();
+        this.#wait(fault, plan, now);
+      } else if (plan.every !== null) this.#planned = { ...plan, at: now + plan.every, seed: plan.seed + 1 };
     }
   }
 
-  #waitWith(fault: InjectedFault, now: number): void {
-    this.#waiting = fault.struck === null ? { fault, until: now + OCCASION_SECONDS * TICKS_PER_SECOND } : null;
+  #wait(fault: InjectedFault, plan: PlannedFault, now: number): void {
+    this.#waiting = { fault, plan, until: now + OCCASION_SECONDS * TICKS_PER_SECOND };
   }
 
   #audit(): void {
