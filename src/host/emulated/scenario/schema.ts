@@ -159,9 +159,7 @@ export const scenarioSchema = z.strictObject({
     .strictObject({
       kind: z.enum(FAULT_KINDS),
       at: duration.meta({ description: "When, after each start of the host; it happens at the next occasion" }),
-      every: duration
-        .optional()
-        .meta({ description: "Again so long after it has happened; without it once a start" }),
+      every: duration.optional().meta({ description: "Again so long after it has happened; without it once a start" }),
     })
     .optional()
     .meta({ description: "What the hypervisor itself does wrong" }),
