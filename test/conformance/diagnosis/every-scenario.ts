@@ -152,7 +152,25 @@ function told(): boolean {
       harmful.every(({ armed }) => armed?.bytesOfOthers === 0),
     ),
   ];
+  if (names.length === 0) {
+    const [without, armed] = meansOf(faults);
+    promises.push(
+      promise(
+        `the mean of all faults that come with and without checks is ${armed.toFixed(2)} s with them, and not ${without.toFixed(2)}`,
+        armed < without,
+      ),
+    );
+  }
   return promises.every((holds) => holds);
+}
+
+/** Seconds until the stop without checks and with them, of faults that have come both ways. */
+function meansOf(faults: readonly Judgement[]): readonly [number, number] {
+  const both = faults.flatMap(({ without, armed }) =>
+    without && armed ? [[without.seconds, armed.seconds] as const] : [],
+  );
+  const mean = (which: 0 | 1) => both.reduce((sum, one) => sum + one[which], 0) / both.length;
+  return [mean(0), mean(1)];
 }
 
 function pair(without: Judgement["without"], armed: Judgement["armed"], text: (of: Detection) => string): string {
